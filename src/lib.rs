@@ -1,0 +1,23 @@
+//! The house: a library under a thin binary. This file is its table of contents, from the words up to the verbs.
+
+// The words: plain data.
+pub mod batch;
+pub mod delivery;
+pub mod error;
+pub mod message;
+pub mod problem;
+pub mod recipient;
+
+// What the words are made from and kept in.
+pub mod config;
+pub mod journal;
+pub mod limit;
+pub mod report;
+pub mod source;
+pub mod template;
+
+// Who delivers.
+pub mod platform;
+
+// The loopback server for users and tests.
+pub mod sink;

@@ -1,0 +1,6 @@
+//! Pace: quotas as data, and who keeps them.
+
+pub mod pace;
+pub mod quota;
+
+pub use self::quota::{Quota, Scope};

@@ -1,0 +1,156 @@
+//! Who delivers: the one trait that every platform keeps, coded or told by a definition.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::batch::{Batch, Verdicts};
+use crate::error::SendError;
+use crate::limit::Quota;
+use crate::recipient::Address;
+
+pub mod declared;
+pub mod email;
+pub mod http;
+pub mod outbox;
+pub mod registry;
+pub mod sign;
+
+/// How many deliveries one request of the platform carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batching {
+    /// One delivery a request.
+    Single,
+    /// One content for many addresses, at most so many.
+    Shared(NonZeroUsize),
+    /// An own content for each of at most so many.
+    Individual(NonZeroUsize),
+}
+
+/// Which form of content the platform wants from a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// `email.html`, `email.txt`, `email.md` of the template; subject, attachments.
+    Email,
+    /// `NAME.json` of the template where it exists (`webhook.json`, `feishu.json`), else `NAME.md|txt`, else its text form.
+    Named(String),
+}
+
+/// Where the addresses of an account's rows are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressing {
+    /// Columns that may hold the address, in the order of preference: `to`, `email` …
+    pub columns: Vec<String>,
+    /// The address of a row that names none: the webhook of the account, say.
+    pub fixed: Option<String>,
+    /// Addresses are telephone numbers: look for what Excel did to them.
+    pub phone: bool,
+    /// Letter case does not tell two addresses apart.
+    pub fold_case: bool,
+    /// An address may itself be a credential (a webhook's URL): the journal keeps its hash.
+    pub secret: bool,
+}
+
+/// What a platform can do: data that the caller reads, never a surprise in the middle of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Capability {
+    /// How many deliveries go into a request.
+    pub batching: Batching,
+    /// The platform's own limits; the account's `limits:` replace them.
+    pub quotas: Vec<Quota>,
+    /// A resend under the same key is harmless: in doubt may be retried.
+    pub idempotent: bool,
+    /// Deliveries in flight at once unless `-j` or `concurrency:` says otherwise.
+    pub width: NonZeroUsize,
+    /// The form of content.
+    pub wants: Wants,
+    /// Where addresses are found.
+    pub addressing: Addressing,
+    /// Sends nothing to anyone (the outbox): needs no confirmation.
+    pub harmless: bool,
+}
+
+/// What may share a batch and is held up together, inside one account: an endpoint, or nothing for the whole account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneKey(pub Arc<str>);
+
+impl LaneKey {
+    /// The whole account is one lane.
+    pub fn whole() -> Self {
+        LaneKey(Arc::from(""))
+    }
+}
+
+/// What a platform is told when its account is opened, beside its own settings.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The run, for names of files; not part of any identity.
+    pub run: String,
+    /// Where the outbox writes (`notify-<run>/outbox`, or `--out DIR`/outbox).
+    pub outbox: PathBuf,
+    /// `--from`, over the account's own.
+    pub from: Option<String>,
+    /// `--reply-to`, over the account's own.
+    pub reply_to: Option<String>,
+    /// `-j`: deliveries in flight at once.
+    pub width: Option<NonZeroUsize>,
+    /// Bounds each phase before the point of no return.
+    pub timeout: Duration,
+    /// Bounds the wait for the answer after it; `None` leaves the platform's own (600 s for SMTP, 60 s for HTTP).
+    pub final_timeout: Option<Duration>,
+    /// Folders with a user's own definitions (`*.yaml`), nearest first.
+    pub definitions: Vec<PathBuf>,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Opening {
+            run: String::new(),
+            outbox: PathBuf::from("outbox"),
+            from: None,
+            reply_to: None,
+            width: None,
+            timeout: Duration::from_secs(30),
+            final_timeout: None,
+            definitions: Vec::new(),
+        }
+    }
+}
+
+/// A service with credentials, ready to send. It sends once: no retry, no pace, no memory of rows, no printing.
+pub trait Platform: Send + Sync + fmt::Debug {
+    /// What it can do; constant for the life of the value.
+    fn capability(&self) -> &Capability;
+
+    /// Checks the form of an address without any I/O, and says which lane its deliveries share.
+    ///
+    /// # Errors
+    /// `BadAddress`, where the address can never be sent to.
+    fn lane(&self, to: &Address) -> Result<LaneKey, SendError>;
+
+    /// Checks what can be known of a delivery's content before it is sent (headers that cannot be encoded, too large), without I/O
+    /// to the network. Called once per row in preflight.
+    ///
+    /// # Errors
+    /// `BadMessage` or `BadAddress`.
+    fn examine(&self, to: &Address, message: &crate::message::Message) -> Result<(), SendError> {
+        let _ = (to, message);
+        Ok(())
+    }
+
+    /// Sends the batch once and answers for each delivery. Dropping the future must leave nothing that could be taken for another
+    /// delivery's answer.
+    fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts>;
+
+    /// Proves credentials without sending anything; a line for the user on success.
+    fn check(&self) -> BoxFuture<'_, Result<String, SendError>>;
+
+    /// Ends idle connections politely (QUIT); bounded to a few seconds.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}

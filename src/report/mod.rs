@@ -1,0 +1,1 @@
+//! Placeholder: the report room is being built.

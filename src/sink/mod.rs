@@ -1,0 +1,1 @@
+//! Placeholder: the sink room is being built.

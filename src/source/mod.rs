@@ -1,0 +1,3 @@
+//! Where rows come from: any list is read strictly, once, into the run's spool; everything after reads the spool.
+
+pub mod spool;

@@ -1,0 +1,1 @@
+//! Placeholder: the template room is being built.

@@ -2,13 +2,16 @@
 
 // The words: plain data.
 pub mod batch;
+pub mod control;
 pub mod delivery;
 pub mod error;
+pub mod exit;
 pub mod message;
 pub mod problem;
 pub mod recipient;
 
 // What the words are made from and kept in.
+pub mod backoff;
 pub mod config;
 pub mod journal;
 pub mod limit;

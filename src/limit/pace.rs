@@ -1,1 +1,195 @@
-//! Who keeps a quota.
+//! Who keeps the quotas: governor paces each window, and a gate asks several windows for one delivery.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota as Rate, RateLimiter};
+
+use super::quota::{Quota, Scope};
+
+/// The monotonic clock of the runtime, which tests can pause.
+#[derive(Debug, Clone, Default)]
+pub struct RunClock;
+
+impl Clock for RunClock {
+    type Instant = std::time::Instant;
+
+    fn now(&self) -> Self::Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+type Window = RateLimiter<NotKeyed, InMemoryState, RunClock, NoOpMiddleware<std::time::Instant>>;
+
+/// Several windows that must all admit a delivery.
+///
+/// A permit that the first windows gave while a later one refused is kept for the next question, so that no window loses rate.
+#[derive(Debug)]
+struct Gate {
+    windows: Vec<Window>,
+    passed: usize,
+    used: std::time::Instant,
+}
+
+impl Gate {
+    fn new(quotas: &[Quota]) -> Self {
+        let mut quotas = quotas.to_vec();
+        quotas.sort_by_key(Quota::interval);
+        let windows = quotas.iter().filter_map(window).collect();
+        Gate { windows, passed: 0, used: RunClock.now() }
+    }
+
+    fn admit(&mut self) -> Result<(), Duration> {
+        self.used = RunClock.now();
+        while let Some(window) = self.windows.get(self.passed) {
+            match window.check() {
+                Ok(()) => self.passed += 1,
+                // A timer may fire up to a millisecond early; asking too soon would only cost another round.
+                Err(not_until) => return Err(not_until.wait_time_from(RunClock.now()).max(Duration::from_micros(100))),
+            }
+        }
+        self.passed = 0;
+        Ok(())
+    }
+}
+
+fn window(quota: &Quota) -> Option<Window> {
+    let rate = Rate::with_period(quota.interval())?.allow_burst(quota.burst);
+    Some(RateLimiter::direct_with_clock(rate, RunClock))
+}
+
+/// The pace of one account: its own windows, and those of every domain and address it sends to.
+#[derive(Debug)]
+pub struct Pace {
+    account: Gate,
+    domain: Vec<Quota>,
+    address: Vec<Quota>,
+    /// Bounded by pruning: a gate that has been idle for longer than its windows remembers nothing.
+    keyed: HashMap<(Scope, String), Gate>,
+    prune_at: usize,
+}
+
+impl Pace {
+    /// Keeps these quotas.
+    pub fn new(quotas: &[Quota]) -> Self {
+        let of = |scope| quotas.iter().filter(|q| q.scope == scope).copied().collect::<Vec<_>>();
+        Pace {
+            account: Gate::new(&of(Scope::Account)),
+            domain: of(Scope::Domain),
+            address: of(Scope::Address),
+            keyed: HashMap::new(),
+            prune_at: 4096,
+        }
+    }
+
+    /// The finest scope that has a quota of its own: what its lanes must be told apart by.
+    pub fn finest(&self) -> Scope {
+        match (self.address.is_empty(), self.domain.is_empty()) {
+            (false, _) => Scope::Address,
+            (true, false) => Scope::Domain,
+            (true, true) => Scope::Account,
+        }
+    }
+
+    /// A permit of the domain and the address, or how long until there is one.
+    pub fn admit(&mut self, address: &str) -> Result<(), Duration> {
+        if !self.domain.is_empty() {
+            Self::ask(&mut self.keyed, &self.domain, Scope::Domain, domain_of(address))?;
+        }
+        if !self.address.is_empty() {
+            Self::ask(&mut self.keyed, &self.address, Scope::Address, address)?;
+        }
+        if self.keyed.len() > self.prune_at {
+            self.prune();
+        }
+        Ok(())
+    }
+
+    /// A permit of the account, or how long until there is one.
+    pub fn ready(&mut self) -> Result<(), Duration> {
+        self.account.admit()
+    }
+
+    fn ask(keyed: &mut HashMap<(Scope, String), Gate>, quotas: &[Quota], scope: Scope, key: &str) -> Result<(), Duration> {
+        keyed.entry((scope, key.to_ascii_lowercase())).or_insert_with(|| Gate::new(quotas)).admit()
+    }
+
+    fn prune(&mut self) {
+        let longest = self
+            .domain
+            .iter()
+            .chain(&self.address)
+            .map(|q| q.interval().saturating_mul(q.burst.max(NonZeroU32::MIN).get() + 1))
+            .max()
+            .unwrap_or_default();
+        let now = RunClock.now();
+        self.keyed.retain(|_, gate| Duration::from(now.duration_since(gate.used)) <= longest);
+        self.prune_at = (self.keyed.len() * 2).max(4096);
+    }
+}
+
+/// What stands behind the last `@`, or the whole address.
+pub fn domain_of(address: &str) -> &str {
+    address.rsplit_once('@').map_or(address, |(_, domain)| domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quotas(all: &[(&str, Scope)]) -> Vec<Quota> {
+        all.iter().map(|(text, scope)| Quota { scope: *scope, ..text.parse().unwrap() }).collect()
+    }
+
+    /// Sends as fast as the pace allows and tells the times in milliseconds.
+    async fn drive(pace: &mut Pace, count: usize) -> Vec<u128> {
+        let start = tokio::time::Instant::now();
+        let mut times = Vec::new();
+        while times.len() < count {
+            match pace.ready() {
+                Ok(()) => times.push(start.elapsed().as_millis()),
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_windows_are_both_kept_and_both_used() {
+        let mut pace = Pace::new(&quotas(&[("5/s", Scope::Account), ("100/min", Scope::Account)]));
+        let times = drive(&mut pace, 300).await;
+        for (window, most) in [(1_000, 5 + 1), (60_000, 100 + 1)] {
+            for (i, begin) in times.iter().enumerate() {
+                let inside = times[i..].iter().take_while(|t| **t < begin + window).count();
+                assert!(inside <= most, "{inside} in {window} ms from {begin}");
+            }
+        }
+        // 299 intervals of 600 ms: the longer window binds, and nothing of it is lost.
+        let last = times[299] as f64;
+        assert!(last <= 299.0 * 600.0 / 0.97, "took {last} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_domain_has_its_own_window() {
+        let mut pace = Pace::new(&quotas(&[("1/s", Scope::Domain)]));
+        assert!(pace.admit("a@one.example").is_ok());
+        assert!(pace.admit("b@ONE.example").is_err());
+        assert!(pace.admit("a@two.example").is_ok());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(pace.admit("b@one.example").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_gates_are_forgotten() {
+        let mut pace = Pace::new(&quotas(&[("1000/s", Scope::Address)]));
+        for i in 0..20_000 {
+            let _ = pace.admit(&format!("{i}@x.example"));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(pace.keyed.len() <= 8192, "{}", pace.keyed.len());
+    }
+}

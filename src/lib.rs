@@ -24,3 +24,13 @@ pub mod platform;
 
 // The loopback server for users and tests.
 pub mod sink;
+
+// The flow, from one account up to the verbs.
+pub mod account;
+pub mod cli;
+pub mod commands;
+pub mod job;
+pub mod lane;
+pub mod prepare;
+pub mod progress;
+pub mod run;

@@ -1,0 +1,592 @@
+//! The words as typed: every command and flag, plain data that does nothing.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::config::duration;
+use crate::exit;
+use crate::limit::Quota;
+use crate::run::OnError;
+
+/// Send a message to every row of a list, and know what happened to each.
+#[derive(Debug, Parser)]
+#[command(
+    name = "notify",
+    version,
+    disable_version_flag = true,
+    about = "Send a message to every row of a list, and know what happened to each.",
+    long_about = "Send a message to every row of a list, over email or webhooks, and know what happened to each.\n\n\
+                  Without a config, messages are written to files (the outbox) and nothing is sent.",
+    after_long_help = exit::TABLE,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    pub version: Option<bool>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// Whether errors are told as JSON too.
+    pub fn wants_json(&self) -> bool {
+        match &self.command {
+            Command::Send(args) => args.flow.json,
+            Command::Batch(args) => args.flow.json,
+            Command::Retry(args) => args.flow.json,
+            Command::Resume(args) => args.flow.json,
+            Command::Check(args) => args.json,
+            Command::Runs(args) => args.json,
+            Command::Status(args) => args.json,
+            _ => false,
+        }
+    }
+}
+
+/// Flags that work before and after every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global")]
+pub struct Global {
+    /// Read this config file instead of the usual ones
+    #[arg(short, long, global = true, value_name = "FILE", env = "NOTIFY_CONFIG", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Use this profile of the config
+    #[arg(short, long, global = true, value_name = "NAME", env = "NOTIFY_PROFILE")]
+    pub profile: Option<String>,
+    /// Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]
+    #[arg(long, global = true, value_name = "DIR", env = "NOTIFY_STATE_DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Form of the log on stderr
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing on success; on trouble one summary
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR or TERM=dumb says otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// One verb, one file in `commands/`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send one message to one or several addresses
+    Send(Send),
+    /// Send a template to every row of a list
+    Batch(Batch),
+    /// Send the failures of an earlier run again, as a new run linked to it
+    Retry(Retry),
+    /// Finish a run that was stopped or killed
+    Resume(Resume),
+    /// Check every row against the template; send nothing
+    Check(Check),
+    /// Show what rows would become
+    Preview(Preview),
+    /// List the runs of this machine, newest last
+    Runs(Runs),
+    /// Tell how a run stands
+    Status(Status),
+    /// Tell what a run did
+    Report(Report),
+    /// What can be sent with, and whether an account's credentials work
+    #[command(subcommand)]
+    Platforms(Platforms),
+    /// What can be sent
+    #[command(subcommand)]
+    Templates(Templates),
+    /// Which settings are in force, and whether they are right
+    #[command(subcommand)]
+    Config(Config),
+    /// A loopback mail and web server that records, and misbehaves on request
+    Sink(Sink),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    Man {
+        /// Where to
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+}
+
+/// How rows are read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputFlags {
+    /// Form of the list [default: told from its content]
+    #[arg(long, value_name = "FORM")]
+    pub format: Option<InputFormat>,
+    /// Encoding of the list, such as gb18030 or windows-1252 [default: UTF-8, or by byte order mark; others must be named]
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// Field delimiter, one character or \t [default: told from the header]
+    #[arg(long, value_name = "CHAR")]
+    pub delimiter: Option<String>,
+    /// Read column E-Mail as email; repeatable
+    #[arg(long, value_name = "NAME=COLUMN")]
+    pub map: Vec<String>,
+    /// Check row by row while sending, for pipes that do not end
+    #[arg(long)]
+    pub stream: bool,
+    /// Leave out the first N rows
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip: u64,
+    /// Read at most N rows
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// What makes two rows the same, of which only the first is sent [default: address]
+    #[arg(long, value_name = "BY")]
+    pub dedupe: Option<Dedupe>,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    /// Comma, semicolon, tab or bar separated.
+    Csv,
+    /// Tab separated.
+    Tsv,
+    /// One JSON object a line.
+    Jsonl,
+    /// One JSON array of objects.
+    Json,
+}
+
+/// `--dedupe`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Dedupe {
+    /// The same address through the same account.
+    Address,
+    /// The same key.
+    Key,
+    /// Nothing is a duplicate.
+    Off,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Content")]
+pub struct ContentFlags {
+    /// Template: a name in templates/, or a path
+    #[arg(short, long, value_name = "TEMPLATE")]
+    pub template: Option<String>,
+    /// A variable for every row that has no such column; repeatable
+    #[arg(short = 'V', long = "var", value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
+    /// Variables for every row, from a YAML or JSON file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub vars: Option<PathBuf>,
+    /// An undefined variable renders as nothing instead of being an error
+    #[arg(long)]
+    pub lenient: bool,
+    /// Attach this file to every message; repeatable
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub attach: Vec<PathBuf>,
+    /// Column that names files to attach to its row, separated by ;
+    #[arg(long, value_name = "COLUMN")]
+    pub attach_column: Option<String>,
+}
+
+/// Through what it is sent.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Target")]
+pub struct TargetFlags {
+    /// Account of the config to send through [default: defaults.via, or outbox without a config]
+    #[arg(long, value_name = "ACCOUNT")]
+    pub via: Option<String>,
+    /// From: of the messages, over template and account
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
+    /// Reply-To: of the messages, over template and account
+    #[arg(long, value_name = "ADDRESS")]
+    pub reply_to: Option<String>,
+}
+
+/// How fast, how long, and what about errors.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FlowFlags {
+    /// Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Pace")]
+    pub concurrency: Option<NonZeroUsize>,
+    /// Deliveries of one request and rows of one journal group, at most [default: 100]
+    #[arg(short, long, value_name = "N", help_heading = "Pace")]
+    pub batch_size: Option<NonZeroUsize>,
+    /// A further limit for this run, such as 10/s or 100/min
+    #[arg(long, value_name = "RATE", help_heading = "Pace")]
+    pub rate: Option<Quota>,
+    /// End the run after this time, finished or not; it can be resumed
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
+    pub deadline: Option<Duration>,
+    /// Longest wait for each step before a message is on its way [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
+    pub timeout: Option<Duration>,
+    /// Longest wait for the answer once a message is on its way [default: 10m for smtp, 60s for http]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
+    pub final_timeout: Option<Duration>,
+    /// How long a stop waits for what is in flight [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
+    pub grace: Option<Duration>,
+    /// Rows that a service wants to wait for longer than this stay pending [default: 15m]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
+    pub max_wait: Option<Duration>,
+    /// What a row's final failure does to the run [default: continue]
+    #[arg(long, value_name = "WHAT", help_heading = "Errors")]
+    pub on_error: Option<OnError>,
+    /// Further tries of a row after the first [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Errors")]
+    pub retries: Option<u32>,
+    /// Longest delay before the first retry [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Errors")]
+    pub delay: Option<Duration>,
+    /// By how much each delay is longer than the one before [default: 2.0]
+    #[arg(long, value_name = "FACTOR", help_heading = "Errors")]
+    pub backoff: Option<f64>,
+    /// Longest delay between tries [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Errors")]
+    pub max_delay: Option<Duration>,
+    /// Answer the question before sending with yes
+    #[arg(short, long, help_heading = "Safety")]
+    pub yes: bool,
+    /// Render and check every row, send nothing, open no socket
+    #[arg(long, help_heading = "Safety")]
+    pub dry_run: bool,
+    /// Folder for the report and the retry file [default: ./notify-<run>]
+    #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Write report.json here instead
+    #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Write failed.jsonl here instead
+    #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
+    pub failed: Option<PathBuf>,
+    /// One JSON event a line on stdout
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// No progress bar
+    #[arg(long, help_heading = "Output")]
+    pub no_progress: bool,
+}
+
+/// `notify send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The text, taken as it is; - reads it from stdin
+    #[arg(value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Where to; repeatable
+    #[arg(long, value_name = "ADDRESS", required = true)]
+    pub to: Vec<String>,
+    /// Subject or title
+    #[arg(long, value_name = "TEXT")]
+    pub subject: Option<String>,
+    /// What is sent.
+    #[command(flatten)]
+    pub content: ContentFlags,
+    /// Through what.
+    #[command(flatten)]
+    pub target: TargetFlags,
+    /// How.
+    #[command(flatten)]
+    pub flow: FlowFlags,
+}
+
+/// `notify batch`.
+#[derive(Debug, Args)]
+pub struct Batch {
+    /// The list: CSV, TSV, JSONL or JSON, also .gz and .zst; - reads stdin
+    #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
+    pub rows: PathBuf,
+    /// How rows are read.
+    #[command(flatten)]
+    pub input: InputFlags,
+    /// Column that identifies a row [default: account, address and occurrence]
+    #[arg(long, value_name = "COLUMN", help_heading = "Input")]
+    pub key: Option<String>,
+    /// What is sent.
+    #[command(flatten)]
+    pub content: ContentFlags,
+    /// Through what.
+    #[command(flatten)]
+    pub target: TargetFlags,
+    /// How.
+    #[command(flatten)]
+    pub flow: FlowFlags,
+    /// Send the good rows although there are bad ones; the bad ones go to the retry file
+    #[arg(long, help_heading = "Safety")]
+    pub skip_invalid: bool,
+}
+
+/// `notify retry`.
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// A retry file (failed.jsonl), or a run
+    #[arg(value_name = "FILE|RUN", value_hint = ValueHint::FilePath)]
+    pub what: String,
+    /// Only these failures: retryable, or kinds such as unavailable; repeatable or separated by commas
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// What is sent, where it is not what it was.
+    #[command(flatten)]
+    pub content: ContentFlags,
+    /// Through what.
+    #[command(flatten)]
+    pub target: TargetFlags,
+    /// How.
+    #[command(flatten)]
+    pub flow: FlowFlags,
+    /// Send the good rows although there are bad ones; the bad ones go to the new retry file
+    #[arg(long, help_heading = "Safety")]
+    pub skip_invalid: bool,
+}
+
+/// `notify resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The run, or the beginning of its name [default: the newest incomplete one]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// What to do with rows of which nobody knows whether they were sent
+    #[arg(long, value_name = "WHAT", default_value = "ask", help_heading = "Errors")]
+    pub in_doubt: InDoubt,
+    /// How, where it is not how it was.
+    #[command(flatten)]
+    pub flow: FlowFlags,
+}
+
+/// `--in-doubt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InDoubt {
+    /// Ask on a terminal; elsewhere leave them as they are (exit 6).
+    Ask,
+    /// Never send them; they count as settled and are listed in in_doubt.jsonl.
+    Skip,
+    /// Send them again, under the same Message-ID or idempotency key.
+    Resend,
+}
+
+/// `notify check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The list; - reads stdin
+    #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
+    pub rows: PathBuf,
+    /// How rows are read.
+    #[command(flatten)]
+    pub input: InputFlags,
+    /// Column that identifies a row [default: account, address and occurrence]
+    #[arg(long, value_name = "COLUMN", help_heading = "Input")]
+    pub key: Option<String>,
+    /// What would be sent.
+    #[command(flatten)]
+    pub content: ContentFlags,
+    /// Through what.
+    #[command(flatten)]
+    pub target: TargetFlags,
+    /// One JSON object per bad row on stdout
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// `notify preview`.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// The list; - reads stdin
+    #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
+    pub rows: PathBuf,
+    /// This row, counted from 1
+    #[arg(long, value_name = "N", conflicts_with_all = ["key", "count"], value_parser = clap::value_parser!(u64).range(1..))]
+    pub row: Option<u64>,
+    /// The row with this key or address
+    #[arg(long, value_name = "KEY", conflicts_with = "count")]
+    pub key: Option<String>,
+    /// So many rows from the first on
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: u64,
+    /// Write .eml and .json files into this folder instead of showing them
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// How rows are read.
+    #[command(flatten)]
+    pub input: InputFlags,
+    /// What would be sent.
+    #[command(flatten)]
+    pub content: ContentFlags,
+    /// Through what.
+    #[command(flatten)]
+    pub target: TargetFlags,
+}
+
+/// `notify runs`.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `notify status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The run, or the beginning of its name [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `notify report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The run, or the beginning of its name [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Form of the report
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub format: ReportFormat,
+}
+
+/// `--format` of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A screen for people.
+    Text,
+    /// report.json.
+    Json,
+    /// results.csv.
+    Csv,
+}
+
+/// `notify platforms`.
+#[derive(Debug, Subcommand)]
+pub enum Platforms {
+    /// List all platforms
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a platform can do and what its accounts take
+    Show {
+        /// Which one
+        platform: String,
+    },
+    /// Prove an account's credentials; sends nothing
+    Check {
+        /// Which account
+        account: String,
+    },
+}
+
+/// `notify templates`.
+#[derive(Debug, Subcommand)]
+pub enum Templates {
+    /// List all templates
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a template's forms and variables
+    Show {
+        /// Which one
+        template: String,
+    },
+}
+
+/// `notify config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Which files are read, in their order
+    Path,
+    /// What is in force; secrets are not shown
+    Show {
+        /// Also where each value comes from
+        #[arg(long)]
+        origin: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every error and warning
+    Check,
+}
+
+/// `notify sink`.
+#[derive(Debug, Args)]
+pub struct Sink {
+    /// Listen for SMTP here (loopback only)
+    #[arg(long, value_name = "ADDR")]
+    pub smtp: Option<SocketAddr>,
+    /// Listen for SMTP over implicit TLS here
+    #[arg(long, value_name = "ADDR")]
+    pub smtps: Option<SocketAddr>,
+    /// Listen for HTTP here
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// How to misbehave, such as 451@30%,421@5%,cut-after-data@2%; see the guide
+    #[arg(long, value_name = "FAULTS", default_value = "")]
+    pub faults: String,
+    /// Append one JSON line per message and request here
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ledger: Option<PathBuf>,
+    /// Write every message and request into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub save: Option<PathBuf>,
+    /// Extensions not to offer: pipelining, chunking, 8bitmime, smtputf8, starttls, size, auth
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub without: Vec<String>,
+    /// Require this user; the password is in the environment variable NOTIFY_SINK_PASSWORD
+    #[arg(long, value_name = "USER")]
+    pub auth: Option<String>,
+    /// Write the certificate of the sink's authority here, for ca_file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub cert_out: Option<PathBuf>,
+    /// Wait so long before every answer
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub delay: Option<Duration>,
+    /// Stop after so many messages and requests
+    #[arg(long, value_name = "N")]
+    pub stop_after: Option<u64>,
+    /// Seed of the faults' dice
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print the counts as JSON at the end
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,25 @@
+//! `notify batch`: a template to every row of a list.
+
+use super::launch::{self, Order, Scene};
+use crate::cli::{Batch, Global};
+use crate::exit::{Exit, Failure};
+use crate::job::{self, Settings};
+
+/// Sends the list.
+pub(crate) async fn run(global: &Global, args: Batch) -> Result<Exit, Failure> {
+    let config = super::open_config(global)?;
+    let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
+    let settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
+    let read = job::read_options(&config, &settings, &args.input, args.key, job::constants(&args.content)?)?;
+    let order = Order {
+        command: "batch",
+        input: job::input(&args.rows),
+        read,
+        template: args.content.template,
+        settings,
+        lineage: None,
+        parent: None,
+        skip_invalid: args.skip_invalid,
+    };
+    launch::launch(&scene, order, &args.flow).await
+}

@@ -1,0 +1,133 @@
+//! `notify check`: every error of every row; sends nothing, leaves nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::launch;
+use crate::cli::{Check, ContentFlags, FlowFlags, Global, InputFlags, TargetFlags};
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::job::{self, Pinned, Settings};
+use crate::prepare::Preparer;
+use crate::source::{self, Spooled};
+
+/// A list in a spool of its own that is gone when the command ends, with all that is needed to render it.
+pub(crate) struct Desk {
+    /// What renders rows.
+    pub preparer: Preparer,
+    /// The list.
+    pub spooled: Spooled,
+    /// Where it is spooled.
+    pub folder: PathBuf,
+    /// The list as messages call it.
+    pub name: String,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// What check and preview were asked to read.
+pub(crate) struct Asked<'a> {
+    pub rows: &'a std::path::Path,
+    pub input: &'a InputFlags,
+    pub key: Option<String>,
+    pub content: &'a ContentFlags,
+    pub target: &'a TargetFlags,
+}
+
+/// Reads the list and compiles the template.
+pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Option<&std::path::Path>) -> Result<Desk, Failure> {
+    let mut settings = Settings::new(config, global, asked.content, asked.target, &FlowFlags::default())?;
+    let read = job::read_options(config, &settings, asked.input, asked.key.clone(), job::constants(asked.content)?)?;
+    let input = job::input(asked.rows);
+    let name = input.name();
+    let folder = std::env::temp_dir().join(format!("notify-check-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+    let disk = |e: std::io::Error| Failure::new(Exit::Disk, format!("{}: {e}", folder.display()));
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&folder).map_err(disk)?;
+    let spooled = source::spool(input, &read, &folder, &mut |_, _| {});
+    let spooled = match spooled {
+        Ok(spooled) => spooled,
+        Err(error) => {
+            let _ = std::fs::remove_dir_all(&folder);
+            return Err(launch::source_failure(error));
+        }
+    };
+    let prepared = prepare(config, &mut settings, asked, &spooled, out);
+    match prepared {
+        Ok(preparer) => Ok(Desk { preparer, spooled, folder, name }),
+        Err(failure) => {
+            let _ = std::fs::remove_dir_all(&folder);
+            Err(failure)
+        }
+    }
+}
+
+fn prepare(
+    config: &Config,
+    settings: &mut Settings,
+    asked: &Asked<'_>,
+    spooled: &Spooled,
+    out: Option<&std::path::Path>,
+) -> Result<Preparer, Failure> {
+    settings.accounts = launch::own_first(&settings.via, &spooled.accounts);
+    let others: BTreeSet<String> = spooled.templates.clone();
+    let pinned = Pinned::find(config, settings, asked.content.template.as_deref(), &others)?;
+    let (own, others) = pinned.compile(settings)?;
+    let opening = settings.opening(config, "preview", out.unwrap_or(std::path::Path::new(".")));
+    let accounts = job::open_accounts(config, settings, &settings.accounts, &opening)?;
+    job::check_columns(&own, &accounts, &spooled.columns)?;
+    for template in others.values() {
+        job::check_columns(template, &accounts, &spooled.columns)?;
+    }
+    Ok(Preparer::new(accounts, own, others, "preview".to_owned()))
+}
+
+/// Checks the list.
+pub(crate) fn run(global: &Global, args: Check) -> Result<Exit, Failure> {
+    let config = super::open_config(global)?;
+    let asked = Asked { rows: &args.rows, input: &args.input, key: args.key.clone(), content: &args.content, target: &args.target };
+    let desk = desk(global, &config, &asked, None)?;
+    if !global.quiet {
+        for notice in &desk.spooled.notices {
+            eprintln!("{notice}");
+        }
+    }
+    let found = job::examine(
+        &desk.preparer,
+        &desk.folder,
+        |bad| {
+            if args.json {
+                super::print(&format!(
+                    "{}\n",
+                    json!({
+                        "type": "bad_row", "file": desk.name, "line": bad.place.line, "column": bad.place.column, "name": bad.place.name,
+                        "row": bad.position.row + 1, "account": &*bad.account, "kind": bad.error.kind.as_str(), "error": bad.error.detail,
+                    })
+                ));
+            } else {
+                super::print(&format!("{}\n", job::bad_line(&desk.name, bad)));
+            }
+        },
+        |_, _| {},
+    )?;
+    if args.json {
+        super::print(&format!(
+            "{}\n",
+            json!({ "type": "summary", "rows": desk.spooled.rows, "good": found.good, "bad": found.bad, "skipped": found.skipped })
+        ));
+    } else if !global.quiet || found.bad > 0 {
+        eprintln!(
+            "{}: {} can be sent, {} cannot, {} skipped as duplicates",
+            desk.name,
+            launch::rows(found.good),
+            launch::grouped(found.bad),
+            launch::grouped(found.skipped)
+        );
+    }
+    Ok(if found.bad > 0 { Exit::BadInput } else { Exit::Done })
+}

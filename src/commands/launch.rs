@@ -1,0 +1,493 @@
+//! What send, batch, retry and resume share: from a list to an exit code, in the order in which things happen.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::{FlowFlags, Global};
+use crate::config::Config;
+use crate::control;
+use crate::control::Order as Asked;
+use crate::delivery::Delivery;
+use crate::exit::{Exit, Failure};
+use crate::job::{self, Pinned, Settings};
+use crate::journal::folder::{Ended, Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
+use crate::journal::lock::LockError;
+use crate::journal::recovery::Recovery;
+use crate::journal::writer::Journal;
+use crate::message::Body;
+use crate::prepare::Preparer;
+use crate::progress::{Progress, Telling};
+use crate::report;
+use crate::report::follower::Follower;
+use crate::run;
+use crate::source;
+use crate::source::options::{Input, ReadOptions};
+
+/// A list to be sent, as send, batch and retry describe it.
+pub(crate) struct Order {
+    /// `send`, `batch`, `retry`.
+    pub command: &'static str,
+    /// Where the rows are.
+    pub input: Input,
+    /// How they are read.
+    pub read: ReadOptions,
+    /// Template by name or path; `None` where rows carry their content.
+    pub template: Option<String>,
+    /// Everything else.
+    pub settings: Settings,
+    /// Of the run that is retried.
+    pub lineage: Option<String>,
+    /// The run that is retried.
+    pub parent: Option<String>,
+    /// `--skip-invalid`.
+    pub skip_invalid: bool,
+}
+
+/// What every command that runs something is given.
+pub(crate) struct Scene<'a> {
+    /// The config, read and checked.
+    pub config: &'a Config,
+    /// Flags of every command.
+    pub global: &'a Global,
+    /// Where runs are.
+    pub state_dir: PathBuf,
+}
+
+/// Takes a new list from its first byte to the report.
+pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) -> Result<Exit, Failure> {
+    let Order { command, input, read, template, mut settings, lineage, parent, skip_invalid } = order;
+    let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
+    let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;
+    // Until the manifest is written there is no run: whatever fails before that leaves nothing behind.
+    let unborn = Unborn(Some(folder.path.clone()));
+    let lock = folder.lock().map_err(lock_failure)?;
+    if let Some(kind) = folder.network_file_system() {
+        note(scene, &format!("the state folder is on a network file system ({kind}); a journal there may not survive a crash: use --state-dir"));
+    }
+    let input_name = input.name();
+
+    let mut bar = Bar::new(scene, flow, "reading");
+    let spooled = source::spool(input, &read, folder.spool_dir(), &mut |at, of| bar.at(at, of)).map_err(source_failure)?;
+    bar.end();
+    for notice in &spooled.notices {
+        note(scene, notice);
+    }
+    if spooled.rows == 0 {
+        return Err(Failure::new(Exit::NothingToDo, format!("{input_name} has no rows: nothing to do")));
+    }
+    settings.accounts = own_first(&settings.via, &spooled.accounts);
+    settings.templates = spooled.templates.iter().cloned().collect();
+    let pinned = Pinned::find(scene.config, &settings, template.as_deref(), &spooled.templates)?;
+    let (own, others) = pinned.compile(&settings)?;
+    for warning in own.warnings() {
+        note(scene, &format!("warning: {warning}"));
+    }
+
+    let out = flow.out.clone().unwrap_or_else(|| PathBuf::from(format!("notify-{id}")));
+    let out = settings.cwd.join(out);
+    let lineage = lineage.unwrap_or_else(|| id.clone());
+    let opening = settings.opening(scene.config, &id, &out);
+    let accounts = job::open_accounts(scene.config, &settings, &settings.accounts, &opening)?;
+    job::check_columns(&own, &accounts, &spooled.columns)?;
+    for template in others.values() {
+        job::check_columns(template, &accounts, &spooled.columns)?;
+    }
+    let preparer = Arc::new(Preparer::new(accounts, own, others, lineage.clone()));
+
+    let mut bar = Bar::new(scene, flow, "checking");
+    let mut told = 0u64;
+    let found = job::examine(
+        &preparer,
+        folder.spool_dir(),
+        |bad| {
+            told += 1;
+            bar.line(&job::bad_line(&input_name, bad));
+        },
+        |at, of| bar.at(at, Some(of)),
+    )?;
+    bar.end();
+    if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, &found)? {
+        let rows = rows(found.bad);
+        let what = format!(
+            "{rows} of {} cannot be sent; nothing was sent\n  = help: mend them, or add --skip-invalid to send the other {} and get these in failed.jsonl",
+            spooled.rows, found.good
+        );
+        return Err(Failure::new(Exit::BadInput, what));
+    }
+    if flow.dry_run {
+        eprint!("{}", plan(&preparer, &found, &spooled));
+        eprintln!("Dry run: nothing was sent.");
+        return Ok(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done });
+    }
+    if found.good == 0 && found.skipped == 0 && !skip_invalid {
+        return Err(Failure::new(Exit::BadInput, "no row can be sent"));
+    }
+    confirm(scene, flow, &preparer, &found, &spooled)?;
+
+    let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
+    folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
+    pinned.keep(&folder)?;
+    let manifest = Manifest {
+        schema: SCHEMA,
+        id: id.clone(),
+        lineage,
+        parent,
+        created: jiff::Timestamp::now().to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: command.to_owned(),
+        input: input_name,
+        rows: spooled.rows,
+        via: settings.via.clone(),
+        platforms: preparer.accounts().iter().map(|account| (account.name.to_string(), account.kind.clone())).collect(),
+        template: pinned.reference(),
+        out,
+        report: flow.report.as_ref().map(|path| settings.cwd.join(path)),
+        failed: flow.failed.as_ref().map(|path| settings.cwd.join(path)),
+        secret_addresses: secret_accounts(&preparer),
+        settings: serde_json::to_value(&settings).map_err(|e| Failure::new(Exit::Disk, e))?,
+    };
+    report::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Usage, error))?;
+    folder.write_manifest(&manifest).map_err(folder_failure)?;
+    unborn.born();
+
+    let follower = Follower::start(&folder, &manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
+    let journal = Journal::create(&folder, spooled.rows, follower.follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
+    let recovery = Recovery::fresh(spooled.rows);
+    let exit = go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery }).await?;
+    drop(lock);
+    Ok(exit)
+}
+
+/// A run that is ready to flow.
+pub(crate) struct Going<'a> {
+    /// Its folder.
+    pub folder: &'a RunFolder,
+    /// What it is.
+    pub manifest: &'a Manifest,
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// What turns rows into deliveries.
+    pub preparer: Arc<Preparer>,
+    /// Where it is remembered.
+    pub journal: Journal,
+    /// What was remembered.
+    pub recovery: Recovery,
+}
+
+/// Runs the flow, then tells how it was.
+pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) -> Result<Exit, Failure> {
+    let Going { folder, manifest, settings, preparer, journal, recovery } = going;
+    let telling = Telling {
+        json: flow.json,
+        quiet: scene.global.quiet,
+        no_bar: flow.no_progress || scene.global.verbose > 0,
+        secret: manifest.secret_addresses.iter().map(|name| Arc::from(name.as_str())).collect(),
+    };
+    let mut progress = Progress::new(&manifest.id, manifest.rows, &telling);
+    let (orders, control) = control::wire();
+    let (quiet, run_id) = (scene.global.quiet, manifest.id.clone());
+    let signals = tokio::spawn(orders.listen(move |order| {
+        let line = match order {
+            Asked::Go => return,
+            Asked::Drain(_) => "stopping: waiting for what is in flight; once more to stop now",
+            Asked::Stop(_) => "stopping now: what was in flight is in doubt",
+        };
+        if !quiet {
+            let _ = writeln!(std::io::stderr(), "{line}\nresume with: notify resume {run_id}");
+        }
+    }));
+    let start = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());
+    let journal = Arc::new(journal);
+    let rules = settings.rules(folder.spool_dir());
+    let ended = run::run(preparer, journal.clone(), recovery, rules, control, &mut progress).await;
+    signals.abort();
+
+    let (tally, mut exit, reasons) = match ended {
+        Ok(ending) => (ending.tally, ending.exit, ending.reasons),
+        Err(error) => (report::tally(folder).unwrap_or_default(), Exit::Disk, vec![error.to_string()]),
+    };
+    if let Some(journal) = Arc::into_inner(journal)
+        && let Err(error) = journal.close().await
+    {
+        exit = exit.worse(Exit::Disk);
+        note(scene, &error.to_string());
+    }
+    let ending = Ending { start, end: jiff::Timestamp::now(), status: status(exit).to_owned(), exit: exit.code() };
+    let written = report::write(folder, manifest, &ending);
+    if exit != Exit::Disk
+        && let Err(error) = folder.write_ended(&Ended { ending: ending.clone(), tally: tally.clone() })
+    {
+        exit = Exit::Disk;
+        note(scene, &error.to_string());
+    }
+    progress.end(&report::summary_event(&tally, &ending));
+    if !(scene.global.quiet && exit == Exit::Done) {
+        let mut stderr = std::io::stderr().lock();
+        for reason in &reasons {
+            let _ = writeln!(stderr, "{reason}");
+        }
+        let _ = write!(stderr, "{}", report::summary(manifest, &tally, &ending, written.as_ref().ok()));
+    }
+    if let Err(error) = written {
+        return Err(Failure::new(Exit::Disk, format!("the report could not be written: {error}\n  = help: the journal is whole; free the disk, then: notify report {}", manifest.id)));
+    }
+    Ok(exit)
+}
+
+fn status(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Done | Exit::SomeFailed | Exit::InDoubt => "completed",
+        Exit::BadConfig => "halted",
+        Exit::Int | Exit::Term | Exit::Hup => "interrupted",
+        Exit::Disk => "failed",
+        _ => "stopped",
+    }
+}
+
+/// A folder that is removed again unless it became a run.
+struct Unborn(Option<PathBuf>);
+
+impl Unborn {
+    fn born(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unborn {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+}
+
+fn own_first(own: &str, used: &BTreeSet<String>) -> Vec<String> {
+    std::iter::once(own.to_owned()).chain(used.iter().filter(|name| *name != own).cloned()).collect()
+}
+
+fn secret_accounts(preparer: &Preparer) -> Vec<String> {
+    let secret = preparer.accounts().iter().filter(|account| account.platform.capability().addressing.secret);
+    secret.map(|account| account.name.to_string()).collect()
+}
+
+/// A line on stderr, unless `-q`.
+pub(crate) fn note(scene: &Scene<'_>, line: &str) {
+    if !scene.global.quiet {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+/// "1 row", "12 rows".
+pub(crate) fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(count)) }
+}
+
+/// `12,431`.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn on_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks; the answer is what was typed, trimmed and in lower case. Nothing where stdin ended.
+pub(crate) fn ask(question: &str) -> String {
+    let _ = write!(std::io::stderr(), "{question} ");
+    let mut answer = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    answer.trim().to_lowercase()
+}
+
+fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, found: &job::Found) -> Result<bool, Failure> {
+    if scene.config.defaults.on_invalid == Some(crate::config::defaults::OnInvalid::Skip) {
+        return Ok(true);
+    }
+    if flow.dry_run || flow.yes || !on_terminal() || found.good == 0 {
+        return Ok(false);
+    }
+    let question = format!("{} cannot be sent. Send the other {} and keep these for later? [y/N]", rows(found.bad), grouped(found.good));
+    Ok(matches!(ask(&question).as_str(), "y" | "yes"))
+}
+
+/// What is about to happen: rows, accounts, the first message, and how long the limits make it.
+fn plan(preparer: &Preparer, found: &job::Found, spooled: &source::Spooled) -> String {
+    let mut text = format!("{}", rows(spooled.rows));
+    if found.skipped > 0 {
+        text.push_str(&format!(", {} skipped as duplicates", grouped(found.skipped)));
+    }
+    if found.bad > 0 {
+        text.push_str(&format!(", {} that cannot be sent", grouped(found.bad)));
+    }
+    text.push('\n');
+    for (index, count) in &found.by_account {
+        let account = &preparer.accounts()[*index];
+        text.push_str(&format!("  {} by {} ({})", grouped(*count), account.name, account.kind));
+        let longest = account.quotas.iter().map(|quota| quota.interval().mul_f64(*count as f64)).max();
+        if let Some(time) = longest.filter(|time| time.as_secs() > 0) {
+            let limits: Vec<String> = account.quotas.iter().map(ToString::to_string).collect();
+            text.push_str(&format!(", about {} at {}", crate::config::duration::show(time), limits.join(" and ")));
+        }
+        text.push('\n');
+    }
+    if let Some(first) = &found.first {
+        text.push_str("First message:\n");
+        for line in message_text(&first.delivery).lines().take(24) {
+            text.push_str(&format!("  | {line}\n"));
+        }
+    }
+    text
+}
+
+/// A message as a person reads it.
+pub(crate) fn message_text(delivery: &Delivery) -> String {
+    let Delivery { envelope, message } = delivery;
+    let mut text = format!("To: {}\n", envelope.to.as_str());
+    for (name, value) in [("From", &message.from), ("Reply-To", &message.reply_to), ("Subject", &message.subject)] {
+        if let Some(value) = value {
+            text.push_str(&format!("{name}: {value}\n"));
+        }
+    }
+    for (name, list) in [("Cc", &message.cc), ("Bcc", &message.bcc)] {
+        if !list.is_empty() {
+            text.push_str(&format!("{name}: {}\n", list.join(", ")));
+        }
+    }
+    for attachment in &message.attachments {
+        text.push_str(&format!("Attachment: {} ({})\n", attachment.name, attachment.content_type));
+    }
+    text.push('\n');
+    match &message.body {
+        Body::Text(body) | Body::Html { text: body, .. } => text.push_str(body),
+        Body::Native(tree) => text.push_str(&serde_json::to_string_pretty(tree).unwrap_or_default()),
+    }
+    text
+}
+
+fn confirm(
+    scene: &Scene<'_>,
+    flow: &FlowFlags,
+    preparer: &Preparer,
+    found: &job::Found,
+    spooled: &source::Spooled,
+) -> Result<(), Failure> {
+    let harmless = found.by_account.keys().all(|index| preparer.accounts()[*index].platform.capability().harmless);
+    let above = scene.config.defaults.confirm_above.unwrap_or(1);
+    if harmless || flow.yes || found.good <= above {
+        return Ok(());
+    }
+    if !on_terminal() {
+        let what = format!(
+            "sending {} needs a confirmation, and there is no terminal to ask on\n  = help: add --yes to send, or --dry-run to see what would be sent",
+            rows(found.good)
+        );
+        return Err(Failure::new(Exit::Usage, what));
+    }
+    eprint!("{}", plan(preparer, found, spooled));
+    loop {
+        match ask(&format!("Send {} messages? [y/N/preview]", grouped(found.good))).as_str() {
+            "y" | "yes" => return Ok(()),
+            "p" | "preview" => {
+                if let Some(first) = &found.first {
+                    eprintln!("{}", message_text(&first.delivery));
+                }
+            }
+            _ => return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent")),
+        }
+    }
+}
+
+/// A bar for the work before the first send, and lines above it.
+struct Bar {
+    bar: indicatif::ProgressBar,
+}
+
+impl Bar {
+    fn new(scene: &Scene<'_>, flow: &FlowFlags, what: &'static str) -> Self {
+        let bar = if scene.global.quiet || flow.no_progress || flow.json || !std::io::stderr().is_terminal() {
+            indicatif::ProgressBar::hidden()
+        } else {
+            indicatif::ProgressBar::new(0)
+        };
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {bar:30} {percent}%") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        Bar { bar }
+    }
+
+    fn at(&mut self, at: u64, of: Option<u64>) {
+        if let Some(of) = of {
+            self.bar.set_length(of);
+        }
+        self.bar.set_position(at);
+    }
+
+    fn line(&self, line: &str) {
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        });
+    }
+
+    fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A run folder that cannot be used, with its exit code.
+pub(crate) fn folder_failure(error: FolderError) -> Failure {
+    let exit = match &error {
+        FolderError::NoSuchRun { .. } => Exit::NothingToDo,
+        FolderError::Ambiguous { .. } => Exit::Usage,
+        FolderError::Manifest { .. } => Exit::BadInput,
+        FolderError::Storage(_) => Exit::Disk,
+    };
+    Failure::new(exit, error)
+}
+
+/// A lock that cannot be had, with its exit code.
+pub(crate) fn lock_failure(error: LockError) -> Failure {
+    let exit = match &error {
+        LockError::Held(_) => Exit::Held,
+        LockError::Storage(_) => Exit::Disk,
+    };
+    Failure::new(exit, error)
+}
+
+fn source_failure(error: source::SourceError) -> Failure {
+    let exit = match &error {
+        source::SourceError::Spool(_) => Exit::Disk,
+        _ => Exit::BadInput,
+    };
+    Failure::new(exit, error)
+}
+
+/// Where runs are kept.
+pub(crate) fn state_dir(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(dir) = &global.state_dir {
+        return std::path::absolute(dir).map_err(|e| Failure::new(Exit::Usage, format!("--state-dir {}: {e}", dir.display())));
+    }
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    match home("XDG_STATE_HOME").or_else(|| home("HOME").map(|home| home.join(".local/state"))) {
+        Some(state) => Ok(state.join("notify")),
+        None => Err(Failure::new(Exit::BadConfig, "neither XDG_STATE_HOME nor HOME is set: say where runs are kept with --state-dir")),
+    }
+}
+
+/// The path as users see it: relative where it lies below the current folder.
+pub(crate) fn shown(path: &Path) -> String {
+    std::env::current_dir()
+        .ok()
+        .and_then(|cwd| path.strip_prefix(cwd).ok().map(|rest| format!("./{}", rest.display())))
+        .unwrap_or_else(|| path.display().to_string())
+}

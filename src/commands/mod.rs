@@ -1,0 +1,87 @@
+//! One file per verb, and the table that names them.
+
+use crate::cli::{Cli, Command, Global};
+use crate::config::{self, Config};
+use crate::exit::{Exit, Failure};
+
+mod batch;
+mod check;
+mod completions;
+pub mod config_words;
+mod launch;
+mod man;
+mod platforms;
+mod preview;
+mod report;
+mod resume;
+mod retry;
+mod runs;
+mod send;
+mod sink;
+mod status;
+mod templates;
+
+/// Does what was asked.
+///
+/// # Errors
+/// With the exit code and the words for the user.
+pub async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Send(args) => send::run(&global, args).await,
+        Command::Batch(args) => batch::run(&global, args).await,
+        Command::Retry(args) => retry::run(&global, args).await,
+        Command::Resume(args) => resume::run(&global, args).await,
+        Command::Check(args) => check::run(&global, args),
+        Command::Preview(args) => preview::run(&global, args).await,
+        Command::Runs(args) => runs::run(&global, &args),
+        Command::Status(args) => status::run(&global, &args),
+        Command::Report(args) => report::run(&global, &args),
+        Command::Platforms(args) => platforms::run(&global, args).await,
+        Command::Templates(args) => templates::run(&global, args),
+        Command::Config(args) => config_words::run(&global, &args),
+        Command::Sink(args) => sink::run(args).await,
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(&dir),
+    }
+}
+
+/// Reads the config that these flags name.
+pub(crate) fn open_config(global: &Global) -> Result<Config, Failure> {
+    open_config_in(global, None)
+}
+
+/// As [`open_config`], as seen from the folder in which a run was started.
+pub(crate) fn open_config_in(global: &Global, cwd: Option<&std::path::Path>) -> Result<Config, Failure> {
+    let here = std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
+    let env: Vec<(String, String)> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let request = config::Request {
+        explicit: global.config.as_deref(),
+        profile: global.profile.as_deref(),
+        env: &env,
+        cwd: cwd.unwrap_or(&here),
+        config_home: config_home().as_deref(),
+    };
+    let config = Config::load(&request).map_err(|problems| {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::new(Exit::BadConfig, told.join("\n\n"))
+    })?;
+    if !global.quiet {
+        for warning in &config.warnings {
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("warning: {warning}\n"));
+        }
+    }
+    Ok(config)
+}
+
+fn config_home() -> Option<std::path::PathBuf> {
+    let home = |name: &str| std::env::var_os(name).map(std::path::PathBuf::from).filter(|path| path.is_absolute());
+    home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config")))
+}
+
+/// Prints data on stdout. A reader that has gone is no error of ours.
+pub(crate) fn print(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

@@ -1,0 +1,94 @@
+//! `notify resume`: the same run once more, from its own folder and nothing else.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use super::launch::{self, Going, Scene};
+use crate::cli::{Global, InDoubt, Resume};
+use crate::exit::{Exit, Failure};
+use crate::job::{self, Pinned, Settings};
+use crate::journal::folder::RunFolder;
+use crate::journal::recovery::Recovery;
+use crate::journal::runs;
+use crate::journal::writer::Journal;
+use crate::prepare::Preparer;
+use crate::report;
+use crate::report::follower::Follower;
+
+/// Finishes the run.
+pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> {
+    let state_dir = launch::state_dir(global)?;
+    let folder = match &args.run {
+        Some(id) => RunFolder::open(&state_dir, id).map_err(launch::folder_failure)?,
+        None => runs::newest_incomplete(&state_dir)
+            .ok_or_else(|| Failure::new(Exit::NothingToDo, "every run is complete: there is nothing to resume"))?,
+    };
+    let lock = folder.lock().map_err(launch::lock_failure)?;
+    let manifest = folder.manifest().map_err(launch::folder_failure)?;
+    let mut settings: Settings = serde_json::from_value(manifest.settings.clone())
+        .map_err(|e| Failure::new(Exit::BadInput, format!("the settings of run {} cannot be read: {e}", manifest.id)))?;
+    settings.amend(&args.flow);
+
+    // The config as the run saw it, wherever this command was typed; flags of this command go over it.
+    let global = Global {
+        config: global.config.clone().or_else(|| settings.config.clone()),
+        profile: global.profile.clone().or_else(|| settings.profile.clone()),
+        ..global.clone()
+    };
+    let config = super::open_config_in(&global, Some(&settings.cwd))?;
+    let scene = Scene { config: &config, global: &global, state_dir };
+
+    let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
+    let opening = settings.opening(&config, &manifest.id, &manifest.out);
+    let accounts = job::open_accounts(&config, &settings, &settings.accounts, &opening)?;
+    let preparer = Arc::new(Preparer::new(accounts, own, others, manifest.lineage.clone()));
+    report::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
+    let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
+    folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
+
+    let follower = Follower::start(&folder, &manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
+    let disk = |error| Failure::new(Exit::Disk, error);
+    let (journal, mut recovery) = if folder.journal_path().is_file() {
+        Journal::open(&folder, follower.follow()).map_err(disk)?
+    } else {
+        // Killed between the manifest and its journal: nothing was tried.
+        (Journal::create(&folder, manifest.rows, follower.follow()).map_err(disk)?, Recovery::fresh(manifest.rows))
+    };
+    let doubtful = recovery.tally.undecided;
+    if doubtful == 0 && recovery.tally.pending() == 0 {
+        journal.close().await.map_err(disk)?;
+        let what = format!("run {} is complete: nothing to resume\n  = help: notify report {}", manifest.id, manifest.id);
+        return Err(Failure::new(Exit::NothingToDo, what));
+    }
+    if doubtful > 0 {
+        let decision = match args.in_doubt {
+            InDoubt::Ask if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => question(doubtful),
+            other => other,
+        };
+        match decision {
+            InDoubt::Resend => recovery.resend_in_doubt(&journal).await.map_err(disk)?,
+            InDoubt::Skip => recovery.skip_in_doubt(&journal).await.map_err(disk)?,
+            InDoubt::Ask => launch::note(&scene, &format!(
+                "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
+                launch::rows(doubtful)
+            )),
+        }
+    }
+    let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery };
+    let exit = launch::go(&scene, &args.flow, going).await?;
+    drop(lock);
+    Ok(exit)
+}
+
+fn question(count: u64) -> InDoubt {
+    let question = format!(
+        "{} in doubt: the program ended before their answer came, so they may have been sent.\n\
+         Send them again (same Message-ID or key), skip them, or leave them? [resend/skip/LEAVE]",
+        launch::rows(count)
+    );
+    match launch::ask(&question).as_str() {
+        "r" | "resend" => InDoubt::Resend,
+        "s" | "skip" => InDoubt::Skip,
+        _ => InDoubt::Ask,
+    }
+}

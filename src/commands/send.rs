@@ -1,0 +1,61 @@
+//! `notify send`: one message, a list of as many rows as there are addresses.
+
+use std::io::Read;
+
+use serde_json::json;
+
+use super::launch::{self, Order, Scene};
+use crate::cli::{Global, InputFlags, Send};
+use crate::exit::{Exit, Failure};
+use crate::job::{self, Settings};
+use crate::source::options::{Format, Input};
+
+/// The longest text that is read from stdin.
+const TEXT_MAX: u64 = 10 << 20;
+
+/// Sends the message.
+pub(crate) async fn run(global: &Global, args: Send) -> Result<Exit, Failure> {
+    let text = match args.text.as_deref() {
+        Some("-") => {
+            let mut text = String::new();
+            let read = std::io::stdin().lock().take(TEXT_MAX + 1).read_to_string(&mut text);
+            read.map_err(|e| Failure::new(Exit::BadInput, format!("the text on stdin could not be read: {e}")))?;
+            if text.len() as u64 > TEXT_MAX {
+                return Err(Failure::new(Exit::BadInput, "the text on stdin is longer than 10 MiB"));
+            }
+            Some(text)
+        }
+        other => other.map(str::to_owned),
+    };
+    if text.is_none() && args.content.template.is_none() {
+        return Err(Failure::new(Exit::Usage, "nothing to send: give a TEXT, - to read it from stdin, or --template"));
+    }
+    let config = super::open_config(global)?;
+    let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
+    let settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
+    let mut rows = String::new();
+    for to in &args.to {
+        let mut row = json!({ "to": to });
+        if let (Some(text), Some(row)) = (&text, row.as_object_mut()) {
+            row.insert("text".into(), text.as_str().into());
+        }
+        if let (Some(subject), Some(row)) = (&args.subject, row.as_object_mut()) {
+            row.insert("subject".into(), subject.as_str().into());
+        }
+        rows.push_str(&row.to_string());
+        rows.push('\n');
+    }
+    let mut read = job::read_options(&config, &settings, &InputFlags::default(), None, job::constants(&args.content)?)?;
+    read.format = Some(Format::Jsonl);
+    let order = Order {
+        command: "send",
+        input: Input::Bytes { name: "--to".into(), bytes: rows.into_bytes() },
+        read,
+        template: args.content.template,
+        settings,
+        lineage: None,
+        parent: None,
+        skip_invalid: false,
+    };
+    launch::launch(&scene, order, &args.flow).await
+}

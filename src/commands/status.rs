@@ -1,0 +1,54 @@
+//! `notify status`: how a run stands, also while another process works on it.
+
+use super::launch;
+use crate::cli::{Global, Status};
+use crate::exit::{Exit, Failure};
+use crate::journal::folder::RunFolder;
+use crate::journal::runs;
+
+/// The run that was named, or the newest.
+pub(crate) fn folder(global: &Global, run: Option<&str>) -> Result<RunFolder, Failure> {
+    let state_dir = launch::state_dir(global)?;
+    match run {
+        Some(id) => RunFolder::open(&state_dir, id).map_err(launch::folder_failure),
+        None => runs::newest(&state_dir).ok_or_else(|| Failure::new(Exit::NothingToDo, "there are no runs yet")),
+    }
+}
+
+/// Tells it.
+pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
+    let folder = folder(global, args.run.as_deref())?;
+    let manifest = folder.manifest().map_err(launch::folder_failure)?;
+    let summary = runs::summary(&folder, &manifest);
+    let tally = &summary.tally;
+    if args.json {
+        let mut tree = serde_json::json!({
+            "run": manifest.id, "lineage": manifest.lineage, "parent": manifest.parent, "status": summary.status,
+            "created": manifest.created, "command": manifest.command, "input": manifest.input, "out": manifest.out,
+            "total": tally.total, "sent": tally.sent, "failed": tally.failed, "in_doubt": tally.in_doubt,
+            "skipped": tally.skipped, "pending": tally.pending(), "errors_by_type": tally.kinds, "accounts": tally.accounts,
+        });
+        if let (Some(fields), Some(holder)) = (tree.as_object_mut(), folder.holder()) {
+            fields.insert("pid".into(), holder.pid.into());
+        }
+        super::print(&format!("{tree}\n"));
+        return Ok(Exit::Done);
+    }
+    let mut text = format!("run      {}\nstatus   {}", manifest.id, summary.status);
+    if let Some(holder) = folder.holder() {
+        text.push_str(&format!(" (pid {})", holder.pid));
+    }
+    text.push_str(&format!("\ninput    {}\n", manifest.input));
+    for (name, count) in [
+        ("total", tally.total),
+        ("sent", tally.sent),
+        ("failed", tally.failed),
+        ("in doubt", tally.in_doubt),
+        ("skipped", tally.skipped),
+        ("pending", tally.pending()),
+    ] {
+        text.push_str(&format!("{name:<8} {}\n", launch::grouped(count)));
+    }
+    super::print(&text);
+    Ok(Exit::Done)
+}

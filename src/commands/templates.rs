@@ -1,0 +1,50 @@
+//! `notify templates`: what can be sent.
+
+use serde_json::json;
+
+use crate::cli::{ContentFlags, FlowFlags, Global, TargetFlags, Templates};
+use crate::exit::{Exit, Failure};
+use crate::job::Settings;
+use crate::template::Template;
+use crate::template::source_files::TemplateFiles;
+
+/// Lists or shows.
+pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
+    let config = super::open_config(global)?;
+    let settings =
+        Settings::new(&config, global, &ContentFlags::default(), &TargetFlags::default(), &FlowFlags::default())?;
+    let dirs = settings.template_dirs(&config);
+    match args {
+        Templates::List { json } => {
+            let listed = TemplateFiles::list(&dirs);
+            if listed.is_empty() && !json {
+                let searched: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+                return Err(Failure::new(Exit::NothingToDo, format!("there are no templates in {}", searched.join(", "))));
+            }
+            let mut text = String::new();
+            for template in &listed {
+                if json {
+                    text.push_str(&format!("{}\n", serde_json::to_string(template).unwrap_or_default()));
+                } else {
+                    text.push_str(&format!("{:<16} {:<28} {}\n", template.name, template.forms.join(" "), template.title.as_deref().unwrap_or("")));
+                }
+            }
+            super::print(&text);
+        }
+        Templates::Show { template } => {
+            let files = TemplateFiles::find(&template, &dirs).map_err(|problem| Failure::new(Exit::BadInput, problem))?;
+            let compiled = Template::compile(&files, &settings.template_options()).map_err(crate::job::bad_input)?;
+            let mut text = format!("{}\n{}\nforms: {}\n", files.name, files.path.display(), compiled.forms().join(" "));
+            for variable in compiled.declared() {
+                text.push_str(&format!("  {}\n", variable));
+            }
+            let undeclared = compiled.undeclared();
+            if !undeclared.is_empty() {
+                text.push_str(&format!("also used: {}\n", undeclared.join(", ")));
+            }
+            super::print(&text);
+            let _ = json!(null);
+        }
+    }
+    Ok(Exit::Done)
+}

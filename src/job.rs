@@ -1,0 +1,506 @@
+//! All that a run needs, opened, compiled and checked, with nothing sent: flags over environment over config, rows in the spool,
+//! template pinned, accounts open.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::backoff::Backoff;
+use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
+use crate::config::Config;
+use crate::config::defaults::{Defaults, Width};
+use crate::exit::{Exit, Failure};
+use crate::journal::folder::{RunFolder, TemplateRef};
+use crate::limit::Quota;
+use crate::platform::Opening;
+use crate::platform::registry;
+use crate::prepare::{Bad, Prepared, Preparer};
+use crate::problem::{self, Problem};
+use crate::recipient::{Addressing, Vars};
+use crate::run::{OnError, Rules};
+use crate::source::options::{self, Input, ReadOptions};
+use crate::source::spool::Spool;
+use crate::template::Template;
+use crate::template::source_files::TemplateFiles;
+
+/// Rows checked in one piece by all cores.
+const CHECK_CHUNK: usize = 4096;
+/// Different `_template` names that one run may use.
+const TEMPLATES: usize = 64;
+
+/// The settings of a run after flags, environment and config: kept in its manifest, so that a resumed run is the same run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// `--config`, absolute.
+    pub config: Option<PathBuf>,
+    /// The folder in which the run was started: where `./notify.yaml`, templates and attachments are looked for.
+    pub cwd: PathBuf,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// The run's own account.
+    pub via: String,
+    /// `--from`.
+    pub from: Option<String>,
+    /// `--reply-to`.
+    pub reply_to: Option<String>,
+    /// `--lenient`.
+    pub lenient: bool,
+    /// `-a`, absolute.
+    pub attach: Vec<PathBuf>,
+    /// `--attach-column`.
+    pub attach_column: Option<String>,
+    /// `-j`.
+    pub concurrency: Option<NonZeroUsize>,
+    /// `-b`.
+    pub batch_size: NonZeroUsize,
+    /// `--rate`, as written.
+    pub rate: Option<String>,
+    /// `--deadline`.
+    pub deadline: Option<Duration>,
+    /// `--timeout`.
+    pub timeout: Duration,
+    /// `--final-timeout`.
+    pub final_timeout: Option<Duration>,
+    /// `--grace`.
+    pub grace: Duration,
+    /// `--max-wait`.
+    pub max_wait: Duration,
+    /// `--on-error`.
+    pub on_error: OnError,
+    /// `--retries --delay --backoff --max-delay`.
+    pub backoff: Backoff,
+    /// Templates that rows name by `_template`, pinned like the run's own.
+    #[serde(default)]
+    pub templates: Vec<String>,
+    /// Accounts that rows use, the run's own first.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+}
+
+impl Settings {
+    /// Flags over config.
+    ///
+    /// # Errors
+    /// A folder that cannot be found, a template or file named relative to it.
+    pub fn new(
+        config: &Config,
+        global: &crate::cli::Global,
+        content: &ContentFlags,
+        target: &TargetFlags,
+        flow: &FlowFlags,
+    ) -> Result<Self, Failure> {
+        let cwd = std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
+        let Defaults { via, concurrency, batch_size, on_error, retries, timeout, final_timeout, grace, max_wait, deadline, rate, .. } =
+            &config.defaults;
+        let fallback = Backoff::default();
+        let backoff = Backoff {
+            retries: flow.retries.or(retries.max).unwrap_or(fallback.retries),
+            delay: flow.delay.or(retries.delay).unwrap_or(fallback.delay),
+            factor: flow.backoff.or(retries.factor).unwrap_or(fallback.factor),
+            max_delay: flow.max_delay.or(retries.max_delay).unwrap_or(fallback.max_delay),
+        };
+        if !(backoff.factor.is_finite() && backoff.factor >= 1.0) {
+            return Err(Failure::new(Exit::Usage, format!("--backoff {}: the factor must be 1.0 or more", backoff.factor)));
+        }
+        let fixed = match concurrency {
+            Some(Width::Fixed(width)) => Some(*width),
+            Some(Width::Auto) | None => None,
+        };
+        Ok(Settings {
+            config: global.config.as_ref().map(|path| cwd.join(path)),
+            profile: global.profile.clone(),
+            via: target.via.clone().or_else(|| via.clone()).unwrap_or_else(|| "outbox".to_owned()),
+            from: target.from.clone(),
+            reply_to: target.reply_to.clone(),
+            lenient: content.lenient,
+            attach: content.attach.iter().map(|path| cwd.join(path)).collect(),
+            attach_column: content.attach_column.clone(),
+            concurrency: flow.concurrency.or(fixed),
+            batch_size: flow.batch_size.or(*batch_size).unwrap_or(const { NonZeroUsize::new(100).unwrap() }),
+            rate: flow.rate.or(*rate).map(|quota| quota.to_string()),
+            deadline: flow.deadline.or(*deadline),
+            timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
+            final_timeout: flow.final_timeout.or(*final_timeout),
+            grace: flow.grace.or(*grace).unwrap_or(Duration::from_secs(30)),
+            max_wait: flow.max_wait.or(*max_wait).unwrap_or(Duration::from_secs(15 * 60)),
+            on_error: flow.on_error.or(*on_error).unwrap_or_default(),
+            backoff,
+            templates: Vec::new(),
+            accounts: Vec::new(),
+            cwd,
+        })
+    }
+
+    /// What a resumed run may be told anew.
+    pub fn amend(&mut self, flow: &FlowFlags) {
+        fn set<T: Clone>(slot: &mut T, flag: &Option<T>) {
+            if let Some(value) = flag {
+                slot.clone_from(value);
+            }
+        }
+        self.concurrency = flow.concurrency.or(self.concurrency);
+        self.rate = flow.rate.map(|quota| quota.to_string()).or(self.rate.take());
+        self.final_timeout = flow.final_timeout.or(self.final_timeout);
+        // The deadline of the first life is over; only a new one counts.
+        self.deadline = flow.deadline;
+        set(&mut self.batch_size, &flow.batch_size);
+        set(&mut self.timeout, &flow.timeout);
+        set(&mut self.grace, &flow.grace);
+        set(&mut self.max_wait, &flow.max_wait);
+        set(&mut self.on_error, &flow.on_error);
+        set(&mut self.backoff.retries, &flow.retries);
+        set(&mut self.backoff.delay, &flow.delay);
+        set(&mut self.backoff.factor, &flow.backoff);
+        set(&mut self.backoff.max_delay, &flow.max_delay);
+    }
+
+    /// What the flow needs of them.
+    pub fn rules(&self, spool: &Path) -> Rules {
+        Rules {
+            backoff: self.backoff.clone(),
+            on_error: self.on_error,
+            batch_size: self.batch_size.get(),
+            max_wait: self.max_wait,
+            grace: self.grace,
+            deadline: self.deadline,
+            spool: spool.to_owned(),
+        }
+    }
+
+    fn rate(&self) -> Option<Quota> {
+        self.rate.as_deref().and_then(|text| text.parse().ok())
+    }
+
+    /// What platforms are told.
+    pub fn opening(&self, config: &Config, run: &str, out: &Path) -> Opening {
+        Opening {
+            run: run.to_owned(),
+            outbox: out.join("outbox"),
+            from: self.from.clone(),
+            reply_to: self.reply_to.clone(),
+            width: self.concurrency,
+            timeout: self.timeout,
+            final_timeout: self.final_timeout,
+            definitions: config.definitions.clone(),
+        }
+    }
+
+    /// Where templates are looked for.
+    pub fn template_dirs(&self, config: &Config) -> Vec<PathBuf> {
+        let mut dirs = vec![self.cwd.join("templates")];
+        dirs.extend(config.template_dirs.iter().cloned());
+        dirs
+    }
+
+    /// How templates are compiled.
+    pub fn template_options(&self) -> crate::template::Options {
+        crate::template::Options {
+            strict: !self.lenient,
+            attachments: self.attach.clone(),
+            attach_column: self.attach_column.clone(),
+            ..crate::template::Options::default()
+        }
+    }
+}
+
+/// Variables of every row: `--vars FILE`, then `-V NAME=VALUE` over it.
+///
+/// # Errors
+/// A file that cannot be read or is not a mapping, a word without `=`.
+pub fn constants(content: &ContentFlags) -> Result<Vars, Failure> {
+    let mut vars = Vars::new();
+    if let Some(path) = &content.vars {
+        let told = |what: String| Failure::new(Exit::BadInput, format!("--vars {}: {what}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|e| told(e.to_string()))?;
+        let tree: serde_json::Value = serde_yaml::from_str(&text).map_err(|e| told(e.to_string()))?;
+        match tree {
+            serde_json::Value::Object(map) => vars = map,
+            _ => return Err(told("not a mapping of names to values".into())),
+        }
+    }
+    for word in &content.var {
+        let Some((name, value)) = word.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Failure::new(Exit::Usage, format!("-V {word}: write -V name=value")));
+        };
+        vars.insert(name.to_owned(), value.into());
+    }
+    Ok(vars)
+}
+
+/// How the rows are read: flags, and where the addresses of each account are.
+///
+/// # Errors
+/// A delimiter of more than one character, a `--map` without `=`, an account that does not exist.
+pub fn read_options(
+    config: &Config,
+    settings: &Settings,
+    input: &InputFlags,
+    key: Option<String>,
+    constants: Vars,
+) -> Result<ReadOptions, Failure> {
+    let usage = |what: String| Failure::new(Exit::Usage, what);
+    let delimiter = match input.delimiter.as_deref() {
+        None => None,
+        Some("\\t" | "\t" | "tab") => Some(b'\t'),
+        Some(text) if text.len() == 1 => text.bytes().next(),
+        Some(text) => return Err(usage(format!("--delimiter {text:?}: one ASCII character, or \\t"))),
+    };
+    let mut map = Vec::new();
+    for word in &input.map {
+        match word.split_once('=') {
+            Some((to, from)) if !to.is_empty() && !from.is_empty() => map.push((to.to_owned(), from.to_owned())),
+            _ => return Err(usage(format!("--map {word}: write --map email=\"E-Mail\""))),
+        }
+    }
+    config.account(&settings.via).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
+    let mut addressing: BTreeMap<Arc<str>, Addressing> = BTreeMap::new();
+    for account in config.accounts.values() {
+        // An account that cannot be understood matters only to rows that name it, and then it is told.
+        if let Ok(found) = registry::addressing(account, &config.definitions) {
+            addressing.insert(account.name.clone(), found);
+        }
+    }
+    Ok(ReadOptions {
+        format: input.format.map(|format| match format {
+            crate::cli::InputFormat::Csv => options::Format::Csv,
+            crate::cli::InputFormat::Tsv => options::Format::Tsv,
+            crate::cli::InputFormat::Jsonl => options::Format::Jsonl,
+            crate::cli::InputFormat::Json => options::Format::Json,
+        }),
+        encoding: input.encoding.clone(),
+        delimiter,
+        map,
+        skip: input.skip,
+        limit: input.limit,
+        key,
+        dedupe: match input.dedupe {
+            Some(crate::cli::Dedupe::Address) => options::Dedupe::Address,
+            Some(crate::cli::Dedupe::Key) => options::Dedupe::Key,
+            Some(crate::cli::Dedupe::Off) => options::Dedupe::Off,
+            None => config.defaults.dedupe.unwrap_or_default(),
+        },
+        default_account: Arc::from(settings.via.as_str()),
+        only_default: false,
+        addressing,
+        region: std::env::var("LC_ALL").or_else(|_| std::env::var("LC_CTYPE")).or_else(|_| std::env::var("LANG")).ok(),
+        constants,
+    })
+}
+
+/// Where a run's list is: `-` is stdin.
+pub fn input(rows: &Path) -> Input {
+    if rows.as_os_str() == "-" { Input::Stdin } else { Input::File(rows.to_owned()) }
+}
+
+/// Opens the accounts that the run uses, its own first.
+///
+/// # Errors
+/// A setting or a secret: exit 4.
+pub fn open_accounts(config: &Config, settings: &Settings, names: &[String], opening: &Opening) -> Result<Vec<Account>, Failure> {
+    let mut accounts = Vec::with_capacity(names.len());
+    for name in names {
+        let account = config.account(name).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
+        accounts.push(Account::open(account, opening, settings.rate()).map_err(|problem| Failure::new(Exit::BadConfig, problem))?);
+    }
+    Ok(accounts)
+}
+
+/// The templates of a run as text, so that nothing outside its folder can change them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Pinned {
+    /// The run's own; `None` where rows carry their content.
+    pub own: Option<TemplateFiles>,
+    /// Those that rows name.
+    pub others: BTreeMap<String, TemplateFiles>,
+}
+
+impl Pinned {
+    const FILE: &'static str = "templates.json";
+
+    /// Finds the run's template and those that rows name.
+    ///
+    /// # Errors
+    /// A template that cannot be found or read.
+    pub fn find(config: &Config, settings: &Settings, own: Option<&str>, others: &BTreeSet<String>) -> Result<Self, Failure> {
+        let dirs = settings.template_dirs(config);
+        let find = |name: &str| TemplateFiles::find(name, &dirs).map_err(|problem| Failure::new(Exit::BadInput, problem));
+        if others.len() > TEMPLATES {
+            let what = format!("rows name {} different templates in _template; a run may use {TEMPLATES}", others.len());
+            return Err(Failure::new(Exit::BadInput, what));
+        }
+        Ok(Pinned {
+            own: own.map(find).transpose()?,
+            others: others.iter().map(|name| Ok((name.clone(), find(name)?))).collect::<Result<_, Failure>>()?,
+        })
+    }
+
+    /// Writes them into the run's folder.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn keep(&self, folder: &RunFolder) -> Result<(), Failure> {
+        let disk = |e: std::io::Error| Failure::new(Exit::Disk, format!("{}: {e}", folder.path.join(Self::FILE).display()));
+        let text = serde_json::to_vec(self).map_err(|e| disk(e.into()))?;
+        let write = || {
+            use std::io::Write;
+            let mut file = crate::journal::folder::private_file(&folder.path.join(Self::FILE))?;
+            file.write_all(&text)?;
+            file.sync_all()
+        };
+        write().map_err(disk)
+    }
+
+    /// Reads them back.
+    ///
+    /// # Errors
+    /// The file is missing or not what it was.
+    pub fn of(folder: &RunFolder) -> Result<Self, Failure> {
+        let path = folder.path.join(Self::FILE);
+        let told = |what: String| Failure::new(Exit::BadInput, format!("{}: {what}", path.display()));
+        let bytes = std::fs::read(&path).map_err(|e| told(e.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|e| told(e.to_string()))
+    }
+
+    /// The run's own template as the manifest names it.
+    pub fn reference(&self) -> Option<TemplateRef> {
+        self.own.as_ref().map(|files| TemplateRef { name: files.name.clone(), path: files.path.clone(), digest: files.digest.clone() })
+    }
+
+    /// Compiles them all.
+    ///
+    /// # Errors
+    /// Every mistake of every template: exit 3.
+    pub fn compile(&self, settings: &Settings) -> Result<(Template, HashMap<Arc<str>, Template>), Failure> {
+        let options = settings.template_options();
+        let mut problems = Vec::new();
+        let mut compile = |files: &TemplateFiles| match Template::compile(files, &options) {
+            Ok(template) => Some(template),
+            Err(more) => {
+                problems.extend(more);
+                None
+            }
+        };
+        let own = match &self.own {
+            Some(files) => compile(files),
+            None => Some(Template::from_row_content(&options).map_err(bad_input)?),
+        };
+        let others: Vec<_> = self.others.iter().map(|(name, files)| (Arc::from(name.as_str()), compile(files))).collect();
+        match own {
+            Some(own) if problems.is_empty() => {
+                Ok((own, others.into_iter().filter_map(|(name, template)| Some((name, template?))).collect()))
+            }
+            _ => Err(bad_input(problems)),
+        }
+    }
+}
+
+/// Every problem in one message, exit 3.
+pub fn bad_input(problems: Vec<Problem>) -> Failure {
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Failure::new(Exit::BadInput, told.join("\n\n"))
+}
+
+/// Variables that no column provides, for every form that the accounts of the run want.
+///
+/// # Errors
+/// Each of them with its place and the nearest column: exit 3.
+pub fn check_columns(template: &Template, accounts: &[Account], columns: &[String]) -> Result<(), Failure> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for account in accounts {
+        for problem in template.check_columns(columns, &account.platform.capability().wants) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(bad_input(problems)) }
+}
+
+/// What preflight found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Rows that can go.
+    pub good: u64,
+    /// Rows that cannot.
+    pub bad: u64,
+    /// Rows that policy leaves out.
+    pub skipped: u64,
+    /// Good rows by account index.
+    pub by_account: BTreeMap<usize, u64>,
+    /// The first good row.
+    pub first: Option<crate::lane::Ready>,
+}
+
+/// Renders and checks every row of the spool on all cores, in order; `told` hears of each bad row.
+///
+/// # Errors
+/// A damaged spool: exit 74.
+pub fn examine(
+    preparer: &Preparer,
+    folder: &Path,
+    mut told: impl FnMut(&Bad),
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Found, Failure> {
+    let disk = |problem: Problem| Failure::new(Exit::Disk, problem);
+    let mut spool = Spool::open(folder).map_err(disk)?;
+    let (total, threads) = (spool.rows(), std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
+    let (mut found, mut from) = (Found::default(), 0);
+    while from < total {
+        let mut rows = spool.read_many(from, CHECK_CHUNK).map_err(disk)?;
+        if rows.is_empty() {
+            break;
+        }
+        from += rows.len() as u64;
+        let share = rows.len().div_ceil(threads);
+        let mut shares = Vec::with_capacity(threads);
+        while !rows.is_empty() {
+            let rest = rows.split_off(share.min(rows.len()));
+            shares.push(std::mem::replace(&mut rows, rest));
+        }
+        let examined: Vec<Vec<Prepared>> = std::thread::scope(|scope| {
+            let handles: Vec<_> =
+                shares.into_iter().map(|share| scope.spawn(|| share.into_iter().map(|row| preparer.examine(row)).collect())).collect();
+            handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
+        });
+        for prepared in examined.into_iter().flatten() {
+            match prepared {
+                Prepared::Ready(ready) => {
+                    found.good += 1;
+                    *found.by_account.entry(ready.account).or_default() += 1;
+                    if found.first.is_none() {
+                        found.first = Some(ready);
+                    }
+                }
+                Prepared::Skipped(..) => found.skipped += 1,
+                Prepared::Bad(bad) => {
+                    found.bad += 1;
+                    told(&bad);
+                }
+            }
+        }
+        progress(from, total);
+    }
+    Ok(found)
+}
+
+/// One line about a bad row, as compilers tell errors: `users.csv:17:2 (email): …`.
+pub fn bad_line(input: &str, bad: &Bad) -> String {
+    let mut place = format!("{input}:{}", bad.place.line);
+    if let Some(column) = bad.place.column {
+        place.push_str(&format!(":{column}"));
+    }
+    match &bad.place.name {
+        Some(name) => format!("{place} ({name}): {}", bad.error.detail),
+        None => format!("{place}: {}", bad.error.detail),
+    }
+}
+
+/// "did you mean" for names of runs' words in messages.
+pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    problem::did_you_mean(word, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}

@@ -1,0 +1,643 @@
+//! THE FLOW: read, render, hand to a lane; gather, remember, send, judge, record; rest and again.
+//!
+//! There is one send loop. A batch, a single message, a retry, a resumed run and a dry run differ in their source, journal and
+//! platform, never in this file.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::account::Account;
+use crate::backoff::{Backoff, Next};
+use crate::batch::{Batch, Verdict, Verdicts};
+use crate::control::{Control, Order};
+use crate::delivery::{Delivery, Outcome};
+use crate::error::{ErrorKind, SendError};
+use crate::exit::Exit;
+use crate::journal::{Attempt, Journal, JournalError, Mark, Record, Recovery};
+use crate::lane::{Lanes, Ticket, Turn};
+use crate::prepare::{Bad, Prepared, Preparer};
+use crate::problem::Problem;
+use crate::progress::Progress;
+use crate::recipient::{Position, Skip};
+use crate::source::spool::Spool;
+use crate::tally::{State, Tally};
+
+/// Rows read and rendered ahead, in one piece; two pieces may wait, so this also bounds memory.
+const CHUNK: usize = 128;
+
+/// `--on-error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// Record the failure and go on.
+    #[default]
+    Continue,
+    /// Stop at the first failure for good.
+    Abort,
+    /// Go on, then one more pass over the retryable failures.
+    Retry,
+}
+
+/// What the flow needs to know of the run's settings.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Retries and their delays.
+    pub backoff: Backoff,
+    /// What a failure for good does to the run.
+    pub on_error: OnError,
+    /// Rows of one journal group and deliveries of one request, at most (`-b`).
+    pub batch_size: usize,
+    /// A wait longer than this leaves its rows pending.
+    pub max_wait: Duration,
+    /// How long a drain may take.
+    pub grace: Duration,
+    /// When the run ends, finished or not.
+    pub deadline: Option<Duration>,
+    /// Where the spool is.
+    pub spool: PathBuf,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// The counts.
+    pub tally: Tally,
+    /// What the program exits with.
+    pub exit: Exit,
+    /// Why it ended before every row was settled, in words for the user.
+    pub reasons: Vec<String>,
+}
+
+/// Why the flow broke off: only a broken source or journal ends a run.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// The journal could not be written: nothing more is sent.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The spool could not be read.
+    #[error("{0}")]
+    Spool(Problem),
+}
+
+/// Runs to the end and tells how it was.
+///
+/// # Errors
+/// A journal that cannot be written, a spool that cannot be read. What was in flight is drained first where that is possible.
+pub async fn run(
+    preparer: Arc<Preparer>,
+    journal: Arc<Journal>,
+    recovery: Recovery,
+    rules: Rules,
+    control: Control,
+    progress: &mut Progress,
+) -> Result<Ending, FlowError> {
+    let spool = Spool::open(&rules.spool).map_err(FlowError::Spool)?;
+    let lanes = Lanes::new(preparer.accounts(), rules.max_wait.max(rules.backoff.max_delay));
+    let started = Instant::now();
+    let ends = rules.deadline.map(|deadline| started + deadline);
+    let mut flow = Flow {
+        lanes,
+        journal,
+        spool,
+        tally: recovery.tally.clone(),
+        chance: fastrand::Rng::new(),
+        tasks: JoinSet::new(),
+        flying: HashMap::new(),
+        hungry: true,
+        unflushed: 0,
+        closing: None,
+        reasons: Vec::new(),
+        passes: 0,
+        ends,
+        drain_ends: None,
+        preparer,
+        rules,
+        control,
+        progress,
+    };
+    flow.take_up(&recovery);
+    let mut rows = Reader::start(&flow.preparer, &flow.rules, recovery);
+    loop {
+        flow.obey();
+        flow.wake()?;
+        flow.pump(&mut rows)?;
+        if flow.unflushed >= 1024 {
+            flow.flush().await?;
+        }
+        if flow.is_done(&rows).await? {
+            break;
+        }
+        flow.wait(&mut rows).await?;
+    }
+    rows.stop().await;
+    flow.finish().await
+}
+
+struct Flow<'a> {
+    preparer: Arc<Preparer>,
+    lanes: Lanes,
+    journal: Arc<Journal>,
+    spool: Spool,
+    tally: Tally,
+    chance: fastrand::Rng,
+    tasks: JoinSet<Step>,
+    /// What was handed to a platform and has no answer; bounded by the widths of the accounts.
+    flying: HashMap<Position, Flying>,
+    /// Marks handed to the journal without an attempt before them; bounded by flushing.
+    unflushed: usize,
+    /// Set once nothing new may start; the code is what the run will exit with at least.
+    closing: Option<Exit>,
+    reasons: Vec<String>,
+    passes: u32,
+    /// An account wants more rows than were at hand.
+    hungry: bool,
+    ends: Option<Instant>,
+    drain_ends: Option<Instant>,
+    rules: Rules,
+    control: Control,
+    progress: &'a mut Progress,
+}
+
+struct Flying {
+    account: Arc<str>,
+    attempt: u32,
+}
+
+/// One step of a group that was gathered: first its intent is durable, then each batch is answered.
+enum Step {
+    Remembered { account: usize, group: Vec<Batch>, result: Result<(), JournalError> },
+    Answered { account: usize, batch: Batch, verdicts: Verdicts },
+}
+
+impl Flow<'_> {
+    /// Rows that an earlier life of this run left resting, or in doubt and to be sent again.
+    fn take_up(&mut self, recovery: &Recovery) {
+        let (now, wall) = (Instant::now(), jiff::Timestamp::now());
+        for deferred in &recovery.deferred {
+            let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
+            self.lanes.rest(Ticket { position: deferred.position, tried: deferred.attempts }, now + rest);
+        }
+    }
+
+    /// What control and the clock ask for.
+    fn obey(&mut self) {
+        match self.control.order() {
+            Order::Go => {}
+            Order::Drain(exit) => self.close(exit, None),
+            Order::Stop(exit) => {
+                self.close(exit, None);
+                self.drain_ends = Some(Instant::now());
+            }
+        }
+        if self.ends.is_some_and(|ends| ends <= Instant::now()) {
+            self.close(Exit::Stopped, Some("the deadline was reached (--deadline)".into()));
+        }
+        if self.lanes.all_halted() {
+            self.close(Exit::BadConfig, None);
+        }
+    }
+
+    /// Nothing new starts from here on; what is in flight may land until the grace is over.
+    fn close(&mut self, exit: Exit, reason: Option<String>) {
+        if self.closing.is_none() {
+            self.drain_ends = Some(Instant::now() + self.rules.grace);
+            self.reasons.extend(reason);
+        }
+        self.closing = Some(self.closing.map_or(exit, |other| other.worse(exit)));
+    }
+
+    /// Rows whose rest is over come back into their lanes.
+    fn wake(&mut self) -> Result<(), FlowError> {
+        for ticket in self.lanes.wake(Instant::now()) {
+            self.read_again(ticket, false)?;
+        }
+        Ok(())
+    }
+
+    fn read_again(&mut self, ticket: Ticket, first: bool) -> Result<(), FlowError> {
+        let row = self.spool.read(ticket.position).map_err(FlowError::Spool)?;
+        match self.preparer.prepare(row, ticket.tried) {
+            Prepared::Ready(ready) if first => self.lanes.put_first(ready),
+            Prepared::Ready(ready) => self.lanes.put(ready),
+            other => self.settle_unsent(other),
+        }
+        Ok(())
+    }
+
+    /// Fills every road: gathers what may go, and reads on where an account is hungry.
+    fn pump(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
+        while self.closing.is_none() {
+            self.hungry = false;
+            for account in 0..self.preparer.accounts().len() {
+                self.hungry |= self.gather(account)?;
+            }
+            // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
+            if !self.hungry || !self.lanes.has_room() || self.unflushed >= 1024 {
+                return Ok(());
+            }
+            let Some(chunk) = rows.next_chunk() else { return Ok(()) };
+            for prepared in chunk.map_err(FlowError::Spool)? {
+                match prepared {
+                    Prepared::Ready(ready) => self.lanes.put(ready),
+                    other => self.settle_unsent(other),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gathers groups of this account until its road is full; says whether it wants more rows.
+    fn gather(&mut self, account: usize) -> Result<bool, FlowError> {
+        loop {
+            let mut group: Vec<Batch> = Vec::new();
+            let mut rows = 0;
+            let hungry = loop {
+                if rows >= self.rules.batch_size {
+                    break None;
+                }
+                match self.lanes.turn(account) {
+                    Turn::Batch(deliveries) => {
+                        rows += deliveries.len();
+                        group.extend(Batch::new(deliveries));
+                    }
+                    Turn::Read(ticket) => self.read_again(ticket, true)?,
+                    Turn::Hungry => break Some(true),
+                    Turn::Full => break Some(false),
+                }
+            };
+            if !group.is_empty() {
+                self.remember(account, group);
+            }
+            if let Some(hungry) = hungry {
+                return Ok(hungry);
+            }
+        }
+    }
+
+    /// The intent of a group: one transaction, durable before any of it leaves.
+    fn remember(&mut self, account: usize, group: Vec<Batch>) {
+        let name = &self.preparer.accounts()[account].name;
+        let attempts: Vec<Attempt> = group
+            .iter()
+            .map(|batch| Attempt {
+                account: name.clone(),
+                positions: batch.deliveries().iter().map(|d| (d.envelope.position, d.envelope.attempt)).collect(),
+            })
+            .collect();
+        let journal = self.journal.clone();
+        self.tasks.spawn(async move { Step::Remembered { account, group, result: journal.attempt(attempts).await } });
+    }
+
+    /// Waits for whatever comes first: an answer, a timer, a row, an order.
+    async fn wait(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
+        let timer = [self.lanes.next_wake().filter(|_| self.closing.is_none()), self.ends.filter(|_| self.closing.is_none()), self.drain_ends]
+            .into_iter()
+            .flatten()
+            .min();
+        let reads = self.closing.is_none() && self.hungry && rows.is_open() && self.lanes.has_room();
+        tokio::select! {
+            biased;
+            () = self.control.changed() => {}
+            Some(step) = self.tasks.join_next() => {
+                self.step(step.ok());
+                while let Some(step) = self.tasks.try_join_next() {
+                    self.step(step.ok());
+                }
+            }
+            () = rows.ready(), if reads => {}
+            () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {}
+            () = self.progress.tick() => {}
+        }
+        if let Some(error) = self.journal.error() {
+            self.close(Exit::Disk, Some(error.to_string()));
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: Option<Step>) {
+        match step {
+            None => {} // the task was aborted: its rows stay in doubt in the journal
+            Some(Step::Remembered { account, group, result: Ok(()) }) => {
+                for batch in group {
+                    self.send(account, batch);
+                }
+            }
+            Some(Step::Remembered { account, group, result: Err(error) }) => {
+                // Not remembered, so not sent: the rows stay pending.
+                for batch in group {
+                    self.give_back(account, batch);
+                }
+                self.close(Exit::Disk, Some(error.to_string()));
+            }
+            Some(Step::Answered { account, batch, verdicts }) => self.judge(account, batch, verdicts),
+        }
+        self.progress.tally(&self.tally);
+    }
+
+    fn send(&mut self, account: usize, batch: Batch) {
+        if self.closing.is_some() {
+            // Remembered, but it need not leave any more: as if it had not been tried.
+            for delivery in batch.deliveries() {
+                self.record(delivery, delivery.envelope.attempt - 1, Mark::Pending);
+            }
+            self.give_back(account, batch);
+            return;
+        }
+        for Delivery { envelope, .. } in batch.deliveries() {
+            self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });
+        }
+        let platform = self.preparer.accounts()[account].platform.clone();
+        self.tasks.spawn(async move {
+            let answer = AssertUnwindSafe(platform.send(&batch)).catch_unwind().await;
+            let verdicts = answer.unwrap_or_else(|_| {
+                let error = SendError::new(ErrorKind::InDoubt, "sending failed inside notify; please report it");
+                Verdicts::all(&batch, &Err(error))
+            });
+            Step::Answered { account, batch, verdicts }
+        });
+    }
+
+    fn give_back(&mut self, account: usize, batch: Batch) {
+        for delivery in batch.into_deliveries() {
+            if let Ok(lane) = self.preparer.accounts()[account].lane(&delivery.envelope.to) {
+                self.lanes.landed(account, &lane);
+            }
+        }
+    }
+
+    fn judge(&mut self, account: usize, batch: Batch, verdicts: Verdicts) {
+        for (delivery, verdict) in batch.into_deliveries().into_iter().zip(verdicts.into_inner()) {
+            self.settle(account, delivery, verdict);
+        }
+    }
+
+    /// What follows from one answer.
+    fn settle(&mut self, account: usize, delivery: Delivery, verdict: Verdict) {
+        let owner: &Account = &self.preparer.accounts()[account];
+        let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
+        let Ok(lane) = owner.lane(&delivery.envelope.to) else { return };
+        self.lanes.landed(account, &lane);
+        self.flying.remove(&position);
+        let error = match verdict {
+            Ok(receipt) => {
+                self.lanes.proved(account, &lane);
+                self.conclude(&delivery, Outcome::Sent(receipt));
+                return;
+            }
+            Err(error) => error,
+        };
+        let idempotent = owner.platform.capability().idempotent;
+        let (holds, proven) = (self.lanes.holds(account, &lane), self.lanes.proven(account));
+        let next = self.rules.backoff.next(attempt, &error, idempotent, holds, proven, &mut self.chance);
+        let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };
+        match next {
+            Next::Retry(wait) => {
+                self.progress.deferred(&delivery, &error, wait);
+                // The delay that was chosen goes along, so that a resumed run knows when the row is due.
+                let error = SendError { retry_after: Some(wait), ..error };
+                self.record(&delivery, attempt, Mark::Outcome(Outcome::Deferred(error)));
+                self.lanes.rest(Ticket { position, tried: attempt }, Instant::now() + wait);
+            }
+            Next::Hold(wait) => {
+                self.progress.held(&owner.name, &error, wait);
+                self.record(&delivery, attempt - 1, Mark::Pending);
+                self.lanes.hold(account, &lane, wait);
+                self.lanes.put_first(crate::lane::Ready { account, lane, delivery });
+            }
+            Next::Halt => {
+                self.record(&delivery, attempt - 1, Mark::Pending);
+                self.tally.notice(&owner.name, &error, 1);
+                if self.lanes.halt(account, error.clone()) {
+                    self.progress.halted(&owner.name, &error);
+                    self.reasons.push(format!("account {} was halted: {error}; its rows stay pending", owner.name));
+                }
+            }
+            Next::Reject => {
+                self.conclude(&delivery, Outcome::Failed(error));
+                if self.rules.on_error == OnError::Abort {
+                    self.close(Exit::Stopped, Some("stopped at the first failure (--on-error abort)".into()));
+                }
+            }
+        }
+    }
+
+    fn conclude(&mut self, delivery: &Delivery, outcome: Outcome) {
+        self.count(&delivery.envelope.account, &outcome, delivery.envelope.attempt);
+        self.progress.settled(&delivery.envelope, &outcome);
+        self.record(delivery, delivery.envelope.attempt, Mark::Outcome(outcome));
+    }
+
+    fn count(&mut self, account: &Arc<str>, outcome: &Outcome, attempts: u32) {
+        let (state, kind) = match outcome {
+            Outcome::Sent(_) => (State::Sent, None),
+            Outcome::Deferred(_) => (State::Pending, None),
+            Outcome::Failed(error) if error.kind == ErrorKind::InDoubt => (State::InDoubt, Some(error.kind)),
+            Outcome::Failed(error) => (State::Failed, Some(error.kind)),
+        };
+        self.tally.settle(account, state, kind, 1, u64::from(attempts));
+        if let Outcome::Failed(error) = outcome {
+            self.tally.notice(account, error, 1);
+        }
+    }
+
+    fn record(&self, delivery: &Delivery, attempts: u32, mark: Mark) {
+        let envelope = &delivery.envelope;
+        self.journal.record(Record { position: envelope.position, account: envelope.account.clone(), attempts, mark });
+    }
+
+    /// A row that is settled without having been sent: bad, or skipped by policy.
+    fn settle_unsent(&mut self, prepared: Prepared) {
+        let record = match prepared {
+            Prepared::Ready(ready) => return self.lanes.put(ready),
+            Prepared::Bad(Bad { position, account, error, .. }) => {
+                let outcome = Outcome::Failed(error);
+                self.count(&account, &outcome, 0);
+                self.progress.unsent(position, &account, &outcome);
+                if self.rules.on_error == OnError::Abort {
+                    self.close(Exit::Stopped, Some("stopped at the first failure (--on-error abort)".into()));
+                }
+                Record { position, account, attempts: 0, mark: Mark::Outcome(outcome) }
+            }
+            Prepared::Skipped(position, account, skip) => {
+                let Skip::Duplicate { of } = skip;
+                self.tally.settle(&account, State::Skipped, None, 1, 0);
+                let why = format!("duplicate_of={of}");
+                self.progress.skipped(position, &account, &why);
+                Record { position, account, attempts: 0, mark: Mark::Skipped(why) }
+            }
+        };
+        self.unflushed += 1;
+        self.journal.record(record);
+    }
+
+    async fn flush(&mut self) -> Result<(), FlowError> {
+        self.unflushed = 0;
+        Ok(self.journal.flush().await?)
+    }
+
+    /// Whether nothing is left to do, or nothing more may be done.
+    async fn is_done(&mut self, rows: &Reader) -> Result<bool, FlowError> {
+        if self.closing.is_some() {
+            let late = self.drain_ends.is_some_and(|ends| ends <= Instant::now());
+            return Ok(self.tasks.is_empty() || late);
+        }
+        if rows.is_open() {
+            return Ok(false);
+        }
+        if let Some(until) = self.lanes.parked(Instant::now()).filter(|_| self.tasks.is_empty()) {
+            let wait = until.duration_since(Instant::now());
+            let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
+            let when = when.strftime("%F %T %Z");
+            self.close(Exit::Stopped, Some(format!("what is left must wait for longer than --max-wait: resume after {when}")));
+            return Ok(true);
+        }
+        if !self.lanes.is_empty() || !self.tasks.is_empty() {
+            return Ok(false);
+        }
+        if self.rules.on_error == OnError::Retry && self.passes == 0 {
+            self.passes = 1;
+            return Ok(!self.second_pass().await?);
+        }
+        Ok(true)
+    }
+
+    /// `--on-error retry`: every retryable failure gets one more try after the longest delay. Says whether there is any.
+    async fn second_pass(&mut self) -> Result<bool, FlowError> {
+        self.flush().await?;
+        let again: Vec<Ticket> = self
+            .journal
+            .failed()?
+            .into_iter()
+            .filter(|failed| failed.kind.retryable())
+            .map(|failed| Ticket { position: failed.position, tried: self.rules.backoff.retries.max(failed.attempts) })
+            .collect();
+        let until = Instant::now() + self.rules.backoff.max_delay;
+        self.progress.second_pass(again.len(), self.rules.backoff.max_delay);
+        for ticket in &again {
+            self.tally.reopen(&self.journal.account_of(ticket.position)?, self.journal.kind_of(ticket.position)?);
+            self.lanes.rest(*ticket, until);
+        }
+        Ok(!again.is_empty())
+    }
+
+    /// What is still in flight is in doubt; then everything is made durable and told.
+    async fn finish(mut self) -> Result<Ending, FlowError> {
+        while let Some(step) = self.tasks.try_join_next() {
+            self.step(step.ok());
+        }
+        self.tasks.shutdown().await;
+        for (position, Flying { account, attempt }) in std::mem::take(&mut self.flying) {
+            let outcome = Outcome::Failed(SendError::new(ErrorKind::InDoubt, "the run was stopped before the answer came"));
+            self.count(&account, &outcome, attempt);
+            self.progress.unsent(position, &account, &outcome);
+            self.journal.record(Record { position, account, attempts: attempt, mark: Mark::Outcome(outcome) });
+        }
+        for account in self.preparer.accounts() {
+            account.platform.close().await;
+        }
+        self.journal.flush().await?;
+        let mut exit = self.closing.unwrap_or(Exit::Done);
+        if self.tally.failed > 0 {
+            exit = exit.worse(Exit::SomeFailed);
+        }
+        if self.tally.pending() > 0 && exit == Exit::Done {
+            exit = exit.worse(Exit::Stopped);
+        }
+        if self.lanes.halted().next().is_some() {
+            exit = exit.worse(Exit::BadConfig);
+        }
+        if self.tally.undecided > 0 {
+            exit = exit.worse(Exit::InDoubt);
+        }
+        Ok(Ending { tally: self.tally, exit, reasons: self.reasons })
+    }
+}
+
+/// Reads and renders ahead on a thread of its own, so that reading, rendering and sending overlap.
+struct Reader {
+    chunks: mpsc::Receiver<Result<Vec<Prepared>, Problem>>,
+    /// A chunk that was waited for and not handed on yet.
+    next: Option<Result<Vec<Prepared>, Problem>>,
+    ended: bool,
+    thread: tokio::task::JoinHandle<()>,
+}
+
+impl Reader {
+    fn start(preparer: &Arc<Preparer>, rules: &Rules, recovery: Recovery) -> Self {
+        let (sender, chunks) = mpsc::channel(2);
+        let (preparer, folder) = (preparer.clone(), rules.spool.clone());
+        let thread = tokio::task::spawn_blocking(move || {
+            let mut spool = match Spool::open(&folder) {
+                Ok(spool) => spool,
+                Err(problem) => return drop(sender.blocking_send(Err(problem))),
+            };
+            let mut from = 0;
+            while from < spool.rows() {
+                let rows = match spool.read_many(from, CHUNK) {
+                    Ok(rows) if rows.is_empty() => break,
+                    Ok(rows) => rows,
+                    Err(problem) => return drop(sender.blocking_send(Err(problem))),
+                };
+                from += rows.len() as u64;
+                let chunk: Vec<Prepared> = rows
+                    .into_iter()
+                    .filter(|row| !recovery.settled.is_settled(row.position))
+                    .map(|row| preparer.prepare(row, 0))
+                    .collect();
+                // The flow has ended: nobody wants the rest.
+                if !chunk.is_empty() && sender.blocking_send(Ok(chunk)).is_err() {
+                    break;
+                }
+            }
+        });
+        Reader { chunks, next: None, ended: false, thread }
+    }
+
+    /// A chunk that is at hand; `None` says nothing about the end.
+    fn next_chunk(&mut self) -> Option<Result<Vec<Prepared>, Problem>> {
+        if let Some(chunk) = self.next.take() {
+            return Some(chunk);
+        }
+        match self.chunks.try_recv() {
+            Ok(chunk) => Some(chunk),
+            Err(mpsc::error::TryRecvError::Empty) => None,
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                self.ended = true;
+                None
+            }
+        }
+    }
+
+    /// Waits until there is a chunk at hand, or none will come.
+    async fn ready(&mut self) {
+        if self.next.is_none() && !self.ended {
+            self.next = self.chunks.recv().await;
+            self.ended = self.next.is_none();
+        }
+    }
+
+    /// Whether more rows may come.
+    fn is_open(&self) -> bool {
+        self.next.is_some() || !self.ended
+    }
+
+    async fn stop(mut self) {
+        self.chunks.close();
+        while self.chunks.recv().await.is_some() {}
+        // A panic of the reader was told by the hook already, and its rows are still pending.
+        let _ = self.thread.await;
+    }
+}
+
+/// Only for documentation: where a position is told to a person, rows are counted from 1.
+pub fn row_number(position: Position) -> u64 {
+    position.row + 1
+}

@@ -1,0 +1,9 @@
+//! The program as a user sees it: one binary of tests, real servers on loopback, assertions on what those received.
+
+mod kill;
+mod list;
+mod mail;
+mod manners;
+mod peers;
+mod webhook;
+mod world;

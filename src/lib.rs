@@ -7,6 +7,7 @@ pub mod error;
 pub mod message;
 pub mod problem;
 pub mod recipient;
+pub mod tally;
 
 // What the words are made from and kept in.
 pub mod config;

@@ -9,6 +9,7 @@ pub mod exit;
 pub mod message;
 pub mod problem;
 pub mod recipient;
+pub mod tally;
 
 // What the words are made from and kept in.
 pub mod backoff;

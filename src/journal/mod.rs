@@ -1,25 +1,13 @@
 //! What has happened: the truth of a run, one SQLite file, written by one thread with group commit.
+//!
+//! This file has the words that are handed in. `writer.rs` makes them durable, `recovery.rs` reads them after a crash,
+//! `reader.rs` from another process. Content and variables of rows are not here but in the spool.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::delivery::Outcome;
 use crate::recipient::Position;
-
-/// The state of a row; rows = the sum over all states at any time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Not settled yet.
-    Pending,
-    /// The platform accepted it.
-    Sent,
-    /// For good in this run.
-    Failed,
-    /// Sent or not, nobody knows; `--in-doubt` decides.
-    InDoubt,
-    /// Policy: duplicate, suppressed.
-    Skipped,
-}
 
 /// The mark that is made durable before anything leaves: these positions of this account are being tried.
 #[derive(Debug, Clone)]
@@ -31,7 +19,7 @@ pub struct Attempt {
 }
 
 /// The mark made after it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Whose.
     pub position: Position,
@@ -44,9 +32,10 @@ pub struct Record {
 }
 
 /// What a record says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
-    /// An outcome of a try, or of the row itself (`BadRow`).
+    /// An outcome of a try, or of the row itself (`BadRow`). `Failed` of kind `InDoubt` is the state in doubt. `Deferred` is
+    /// due, by the wall clock, at the time of the record plus its `retry_after`: set that to the delay that was chosen.
     Outcome(Outcome),
     /// Policy: not sent; says why (`duplicate_of=17`).
     Skipped(String),
@@ -54,4 +43,20 @@ pub enum Mark {
     Pending,
 }
 
+/// Is told of records after they are durable, in order, on the writer's thread. What it returns never stops the journal.
+pub type Follow = Box<dyn FnMut(&[Record]) -> io::Result<()> + Send>;
+
+pub mod ballast;
+pub mod damage;
 pub mod folder;
+pub mod lock;
+pub mod reader;
+pub mod recovery;
+pub mod runs;
+mod seal;
+mod store;
+pub mod table;
+pub mod writer;
+
+#[cfg(test)]
+mod tests;

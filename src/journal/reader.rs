@@ -1,0 +1,153 @@
+//! Reads a journal beside its writer, or after it: numbers, and what is known of each row in order.
+
+use rusqlite::OptionalExtension;
+
+use crate::error::{ErrorKind, SendError};
+use crate::journal::damage::JournalError;
+use crate::journal::folder::RunFolder;
+use crate::journal::seal;
+use crate::journal::store::Store;
+use crate::journal::table::{self, Accounts, Known};
+use crate::recipient::Position;
+use crate::tally::{State, Tally};
+
+/// A journal, open for reading only. Never blocks the writer, and is never blocked by it.
+#[derive(Debug)]
+pub struct Reader {
+    store: Store,
+}
+
+impl Reader {
+    /// Opens the journal of a run. Rows that were in flight when their process was killed are still pending here: they become
+    /// in doubt when the run is opened for writing.
+    ///
+    /// # Errors
+    /// Damage, another form, or the disk.
+    pub fn open(folder: &RunFolder) -> Result<Reader, JournalError> {
+        Ok(Reader { store: Store::open(folder, false)? })
+    }
+
+    /// Holds on to this moment: later reads see nothing newer. The log cannot be reused meanwhile, so not for long.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn freeze(&self) -> Result<(), JournalError> {
+        self.store.db.execute_batch("BEGIN").map_err(|e| self.store.error("reading the journal", &e))
+    }
+
+    /// Rows of the run.
+    pub fn rows(&self) -> u64 {
+        self.store.rows
+    }
+
+    /// The numbers, counted by SQLite.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn tally(&mut self) -> Result<Tally, JournalError> {
+        self.reload_accounts()?;
+        let failed = |error: rusqlite::Error| self.store.error("counting the journal", &error);
+        let mut tally = Tally::new(self.store.rows);
+        let mut query = self
+            .store
+            .db
+            .prepare("SELECT state, kind, account, flags & 2, count(*), sum(attempts) FROM outcome GROUP BY 1, 2, 3, 4")
+            .map_err(failed)?;
+        let mut groups = query.query([]).map_err(failed)?;
+        while let Some(row) = groups.next().map_err(failed)? {
+            let misfit = || JournalError::damage(&self.store.path, "a state that cannot be", "what became of its rows");
+            let state: i64 = row.get(0).map_err(failed)?;
+            let state = usize::try_from(state).ok().and_then(|state| State::ALL.get(state)).copied().ok_or_else(misfit)?;
+            let kind: Option<String> = row.get(1).map_err(failed)?;
+            let kind = kind.as_deref().and_then(ErrorKind::parse);
+            let account = self.store.accounts.name(row.get(2).map_err(failed)?).ok_or_else(misfit)?;
+            let count = |column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0)).map_err(failed);
+            let (rows, attempts) = (count(4)?, count(5)?);
+            tally.settle(account, state, kind, rows, attempts);
+            if row.get::<_, bool>(3).map_err(failed)? {
+                tally.undecided = tally.undecided.saturating_sub(rows);
+            }
+        }
+        let mut query = self
+            .store
+            .db
+            .prepare(
+                "SELECT account, kind, code, detail, count(*) FROM outcome WHERE kind IN ('unauthorized', 'misconfigured')
+                 GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 20",
+            )
+            .map_err(failed)?;
+        let mut rows = query.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let kind: String = row.get(1).map_err(failed)?;
+            let (Some(account), Some(kind)) = (self.store.accounts.name(row.get(0).map_err(failed)?), ErrorKind::parse(&kind))
+            else {
+                continue;
+            };
+            let detail: Option<String> = row.get(3).map_err(failed)?;
+            let error =
+                SendError { kind, code: row.get(2).map_err(failed)?, detail: detail.unwrap_or_default(), retry_after: None };
+            let rows: i64 = row.get(4).map_err(failed)?;
+            tally.notice(account, &error, u64::try_from(rows).unwrap_or(0));
+        }
+        Ok(tally)
+    }
+
+    /// Up to `most` rows that the journal knows of, in order, from `from` on (inclusive). Each checksum is verified.
+    ///
+    /// # Errors
+    /// Damage, or the disk.
+    pub fn outcomes(&mut self, from: Position, most: usize) -> Result<Vec<Known>, JournalError> {
+        self.page("", from, most)
+    }
+
+    /// As [`Reader::outcomes`], only those in one state.
+    ///
+    /// # Errors
+    /// As [`Reader::outcomes`].
+    pub fn in_state(&mut self, state: State, from: Position, most: usize) -> Result<Vec<Known>, JournalError> {
+        self.page(&format!("AND o.state = {}", state as i64), from, most)
+    }
+
+    /// What is known of one row.
+    ///
+    /// # Errors
+    /// As [`Reader::outcomes`].
+    pub fn outcome(&mut self, position: Position) -> Result<Option<Known>, JournalError> {
+        Ok(self.outcomes(position, 1)?.into_iter().next().filter(|known| known.position == position))
+    }
+
+    /// When the last mark was made, if there is one.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn last_mark(&self) -> Result<Option<jiff::Timestamp>, JournalError> {
+        let last: Option<Option<i64>> = self
+            .store
+            .db
+            .query_row("SELECT max(at) FROM outcome", [], |row| row.get(0))
+            .optional()
+            .map_err(|e| self.store.error("reading the journal", &e))?;
+        Ok(last.flatten().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()))
+    }
+
+    fn page(&mut self, condition: &str, from: Position, most: usize) -> Result<Vec<Known>, JournalError> {
+        self.reload_accounts()?;
+        let store = &self.store;
+        let failed = |error: rusqlite::Error| store.error("reading the journal", &error);
+        let sql = format!("{} WHERE o.position >= ?1 {condition} ORDER BY o.position LIMIT ?2", table::SELECT_OUTCOME);
+        let mut query = store.db.prepare_cached(&sql).map_err(failed)?;
+        let from = seal::key(from).unwrap_or(i64::MAX);
+        let mut rows = query.query(rusqlite::params![from, i64::try_from(most).unwrap_or(i64::MAX)]).map_err(failed)?;
+        let mut page = Vec::with_capacity(most.min(1024));
+        while let Some(row) = rows.next().map_err(failed)? {
+            page.push(table::read_outcome(&store.path, store.seal, &store.accounts, row)?);
+        }
+        Ok(page)
+    }
+
+    /// The writer may have met new accounts since.
+    fn reload_accounts(&mut self) -> Result<(), JournalError> {
+        self.store.accounts = Accounts::load(&self.store.db).map_err(|e| self.store.error("reading the journal", &e))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,251 @@
+//! What the journal says after a stop or a crash: who is settled, who rests, and whose answer nobody heard.
+//!
+//! Invariant: an attempt that no outcome answers is in doubt. Every checksum is read; what does not fit stops here, before
+//! anything is sent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::OptionalExtension;
+
+use crate::delivery::Outcome;
+use crate::error::{ErrorKind, SendError};
+use crate::journal::damage::JournalError;
+use crate::journal::store::{Group, Store};
+use crate::journal::table::{self, Known, OutcomeWriter};
+use crate::journal::{Mark, Record, seal};
+use crate::recipient::Position;
+use crate::tally::{State, Tally};
+
+/// Which rows are settled: one bit a row.
+#[derive(Debug, Clone, Default)]
+pub struct Settled {
+    shards: HashMap<u32, Vec<u64>>,
+}
+
+impl Settled {
+    /// Whether the row is sent, failed, skipped or in doubt.
+    pub fn is_settled(&self, position: Position) -> bool {
+        let word = |words: &Vec<u64>| words.get((position.row / 64) as usize).copied();
+        self.shards.get(&position.shard).and_then(word).is_some_and(|word| word & (1 << (position.row % 64)) != 0)
+    }
+
+    /// Marks it so.
+    pub fn settle(&mut self, position: Position) {
+        let words = self.shards.entry(position.shard).or_default();
+        let word = (position.row / 64) as usize;
+        if words.len() <= word {
+            words.resize(word + 1, 0);
+        }
+        words[word] |= 1 << (position.row % 64);
+    }
+
+    /// Marks it not so.
+    pub fn put_back(&mut self, position: Position) {
+        if let Some(word) = self.shards.get_mut(&position.shard).and_then(|words| words.get_mut((position.row / 64) as usize)) {
+            *word &= !(1 << (position.row % 64));
+        }
+    }
+
+    /// How many are.
+    pub fn count(&self) -> u64 {
+        self.shards.values().flatten().map(|word| u64::from(word.count_ones())).sum()
+    }
+}
+
+/// A row that was tried and waits for another try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deferred {
+    /// Which.
+    pub position: Position,
+    /// Through which account it was tried last.
+    pub account: Arc<str>,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Not before, by the wall clock.
+    pub due: Timestamp,
+    /// Why it was deferred; `None` where it was put back.
+    pub kind: Option<ErrorKind>,
+}
+
+/// What was found when the journal was opened.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// The numbers.
+    pub tally: Tally,
+    /// Who needs nothing more.
+    pub settled: Settled,
+    /// Rows that were tried and are pending, by position: about 50 bytes for each row that rests, whatever the number of rows.
+    pub deferred: Vec<Deferred>,
+    /// Rows in doubt that nobody has decided about, old and new.
+    pub in_doubt: u64,
+    /// Of those, the ones whose process ended before the answer was known: found now.
+    pub interrupted: u64,
+}
+
+/// What becomes of the rows in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Sent again, at the risk of a duplicate.
+    Resend,
+    /// Left in doubt, and not asked about again.
+    Skip,
+}
+
+/// The sentence for a row whose attempt has no outcome.
+pub const INTERRUPTED: &str = "the process ended before the answer was known";
+
+/// Reads the whole journal, and records as in doubt what was in flight.
+pub(crate) fn recover(store: &mut Store) -> Result<Recovery, JournalError> {
+    let mut recovery = Recovery { tally: Tally::new(store.rows), ..Recovery::default() };
+    let mut cursor =
+        store.db.prepare(&format!("{} ORDER BY o.position", table::SELECT_OUTCOME)).map_err(|e| reading(store, &e))?;
+    let mut rows = cursor.query([]).map_err(|e| reading(store, &e))?;
+    while let Some(row) = rows.next().map_err(|e| reading(store, &e))? {
+        let known = table::read_outcome(&store.path, store.seal, &store.accounts, row)?;
+        recovery.take(&known);
+    }
+    drop(rows);
+    drop(cursor);
+    let lost = unanswered(store, &recovery.settled)?;
+    recovery.interrupted = lost.len() as u64;
+    if !lost.is_empty() {
+        let at = Timestamp::now().as_millisecond();
+        let group = Group { attempts: Vec::new(), stamps: vec![(at, 0); lost.len()], records: lost };
+        store.write(&group)?;
+        for (record, &(at, _)) in group.records.iter().zip(&group.stamps) {
+            recovery.take(&Known::of(record, at, store.last_attempt));
+        }
+    }
+    let settled = &recovery.settled;
+    recovery.deferred.retain(|deferred| !settled.is_settled(deferred.position));
+    recovery.in_doubt = recovery.tally.undecided;
+    Ok(recovery)
+}
+
+impl Recovery {
+    fn take(&mut self, known: &Known) {
+        if let Some(error) = known.error() {
+            self.tally.notice(&known.account, &error, 1);
+        }
+        if known.state == State::Pending {
+            if known.attempts > 0 || known.kind.is_some() {
+                self.deferred.push(Deferred {
+                    position: known.position,
+                    account: known.account.clone(),
+                    attempts: known.attempts,
+                    due: known.due.unwrap_or(known.at),
+                    kind: known.kind,
+                });
+            }
+            return;
+        }
+        self.settled.settle(known.position);
+        self.tally.settle(&known.account, known.state, known.kind, 1, u64::from(known.attempts));
+        if known.decided {
+            self.tally.undecided -= 1;
+        }
+    }
+}
+
+/// The attempts that no outcome answers, one record for each row. As many as were in flight.
+fn unanswered(store: &Store, settled: &Settled) -> Result<Vec<Record>, JournalError> {
+    let failed = |error: rusqlite::Error| reading(store, &error);
+    let mut answers = store.db.prepare("SELECT answers FROM outcome WHERE position = ?1").map_err(failed)?;
+    let mut cursor = store.db.prepare("SELECT id, account, at, positions, sum FROM attempt ORDER BY id").map_err(failed)?;
+    let mut rows = cursor.query([]).map_err(failed)?;
+    // A row may stand in several attempts without an answer (a put-back that was lost): the newest counts.
+    let mut lost: HashMap<i64, Record> = HashMap::new();
+    let mut expected = 1i64;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let id: i64 = row.get(0).map_err(failed)?;
+        let misfit = |what: String| JournalError::damage(&store.path, what, "that the rows of this attempt were never sent");
+        if id != expected {
+            return Err(misfit(format!("attempt {expected} is missing")));
+        }
+        expected += 1;
+        let blob = row.get_ref(3).map_err(failed)?;
+        let (Some(account), Ok(bytes)) = (store.accounts.name(row.get(1).map_err(failed)?), blob.as_blob()) else {
+            return Err(misfit(format!("attempt {id} cannot be read")));
+        };
+        if table::attempt_sum(store.seal, id, account, row.get(2).map_err(failed)?, bytes)
+            != row.get::<_, i64>(4).map_err(failed)?
+        {
+            return Err(misfit(format!("attempt {id} does not fit its checksum")));
+        }
+        let positions = seal::unpack(bytes).ok_or_else(|| misfit(format!("the rows of attempt {id} cannot be read")))?;
+        for (key, attempts) in positions {
+            let position = seal::position(key).ok_or_else(|| misfit(format!("attempt {id} names a row that cannot be")))?;
+            // A settled row answers all attempts before it, and none follows without its being put back first.
+            if settled.is_settled(position) {
+                continue;
+            }
+            let answered: Option<i64> = answers.query_row([key], |row| row.get(0)).optional().map_err(failed)?;
+            if answered.is_none_or(|answered| answered < id) {
+                let error = SendError::new(ErrorKind::InDoubt, INTERRUPTED);
+                let mark = Mark::Outcome(Outcome::Failed(error));
+                lost.insert(key, Record { position, account: account.clone(), attempts, mark });
+            }
+        }
+    }
+    let mut lost: Vec<Record> = lost.into_values().collect();
+    lost.sort_unstable_by_key(|record| record.position);
+    Ok(lost)
+}
+
+/// Carries out the decision; what is to be sent again is returned.
+pub(crate) fn decide(store: &mut Store, decision: Decision) -> Result<Vec<Known>, JournalError> {
+    const AT_ONCE: usize = 1000;
+    let mut decided = Vec::new();
+    let mut after = -1i64;
+    loop {
+        let undecided = doubtful_page(store, after, AT_ONCE)?;
+        let Some(last) = undecided.last() else { return Ok(decided) };
+        after = seal::key(last.position).unwrap_or(i64::MAX);
+        let Store { db, path, seal: sums, accounts, last_attempt, .. } = &mut *store;
+        let failed = |error: rusqlite::Error| JournalError::sqlite(path, "recording the decision", &error);
+        let change = db.unchecked_transaction().map_err(failed)?;
+        {
+            let mut outcomes = OutcomeWriter::new(db).map_err(failed)?;
+            for known in undecided {
+                let mut changed = known.clone();
+                match decision {
+                    Decision::Resend => {
+                        changed.state = State::Pending;
+                        changed.answers = *last_attempt;
+                        (changed.kind, changed.code, changed.detail) = (None, None, None);
+                        changed.decided = false;
+                    }
+                    Decision::Skip if known.decided => continue,
+                    Decision::Skip => changed.decided = true,
+                }
+                let account = accounts.intern(db, &changed.account).map_err(failed)?;
+                let Some(key) = seal::key(changed.position) else { continue };
+                outcomes.write(*sums, key, account, &changed).map_err(failed)?;
+                decided.push(known);
+            }
+        }
+        change.commit().map_err(failed)?;
+    }
+}
+
+fn doubtful_page(store: &Store, after: i64, most: usize) -> Result<Vec<Known>, JournalError> {
+    let failed = |error: rusqlite::Error| reading(store, &error);
+    let sql = format!(
+        "{} WHERE o.state = {} AND o.position > ?1 ORDER BY o.position LIMIT {most}",
+        table::SELECT_OUTCOME,
+        State::InDoubt as i64
+    );
+    let mut query = store.db.prepare(&sql).map_err(failed)?;
+    let mut rows = query.query([after]).map_err(failed)?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        page.push(table::read_outcome(&store.path, store.seal, &store.accounts, row)?);
+    }
+    Ok(page)
+}
+
+fn reading(store: &Store, error: &rusqlite::Error) -> JournalError {
+    store.error("reading the journal", error)
+}

@@ -60,6 +60,15 @@ impl Body {
     }
 }
 
+/// Which form of content the platform wants from a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// `email.html`, `email.txt`, `email.md` of the template; subject, attachments.
+    Email,
+    /// `NAME.json` of the template where it exists (`webhook.json`, `feishu.json`), else `NAME.md|txt`, else its text form.
+    Named(String),
+}
+
 /// A file that goes along with a message.
 #[derive(Debug, Clone)]
 pub struct Attachment {

@@ -13,6 +13,8 @@ use crate::error::SendError;
 use crate::limit::Quota;
 use crate::recipient::Address;
 
+pub use crate::message::Wants;
+
 pub mod declared;
 pub mod email;
 pub mod http;
@@ -29,15 +31,6 @@ pub enum Batching {
     Shared(NonZeroUsize),
     /// An own content for each of at most so many.
     Individual(NonZeroUsize),
-}
-
-/// Which form of content the platform wants from a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wants {
-    /// `email.html`, `email.txt`, `email.md` of the template; subject, attachments.
-    Email,
-    /// `NAME.json` of the template where it exists (`webhook.json`, `feishu.json`), else `NAME.md|txt`, else its text form.
-    Named(String),
 }
 
 /// Where the addresses of an account's rows are found.

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use crate::batch::{Batch, Verdicts};
 use crate::error::SendError;
 use crate::limit::Quota;
-use crate::recipient::Address;
+use crate::recipient::{Address, Addressing};
 
 pub mod declared;
 pub mod email;
@@ -38,21 +38,6 @@ pub enum Wants {
     Email,
     /// `NAME.json` of the template where it exists (`webhook.json`, `feishu.json`), else `NAME.md|txt`, else its text form.
     Named(String),
-}
-
-/// Where the addresses of an account's rows are found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addressing {
-    /// Columns that may hold the address, in the order of preference: `to`, `email` …
-    pub columns: Vec<String>,
-    /// The address of a row that names none: the webhook of the account, say.
-    pub fixed: Option<String>,
-    /// Addresses are telephone numbers: look for what Excel did to them.
-    pub phone: bool,
-    /// Letter case does not tell two addresses apart.
-    pub fold_case: bool,
-    /// An address may itself be a credential (a webhook's URL): the journal keeps its hash.
-    pub secret: bool,
 }
 
 /// What a platform can do: data that the caller reads, never a surprise in the middle of a run.

@@ -71,6 +71,21 @@ impl Address {
     }
 }
 
+/// Where the addresses of an account's rows are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressing {
+    /// Columns that may hold the address, in the order of preference: `to`, `email` …
+    pub columns: Vec<String>,
+    /// The address of a row that names none: the webhook of the account, say.
+    pub fixed: Option<String>,
+    /// Addresses are telephone numbers: look for what Excel did to them.
+    pub phone: bool,
+    /// Letter case does not tell two addresses apart.
+    pub fold_case: bool,
+    /// An address may itself be a credential (a webhook's URL): the journal keeps its hash.
+    pub secret: bool,
+}
+
 /// One recipient: a row that could be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipient {

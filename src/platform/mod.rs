@@ -14,6 +14,7 @@ use crate::limit::Quota;
 use crate::recipient::Address;
 
 pub use crate::message::Wants;
+pub use crate::recipient::Addressing;
 
 pub mod declared;
 pub mod email;
@@ -31,21 +32,6 @@ pub enum Batching {
     Shared(NonZeroUsize),
     /// An own content for each of at most so many.
     Individual(NonZeroUsize),
-}
-
-/// Where the addresses of an account's rows are found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addressing {
-    /// Columns that may hold the address, in the order of preference: `to`, `email` …
-    pub columns: Vec<String>,
-    /// The address of a row that names none: the webhook of the account, say.
-    pub fixed: Option<String>,
-    /// Addresses are telephone numbers: look for what Excel did to them.
-    pub phone: bool,
-    /// Letter case does not tell two addresses apart.
-    pub fold_case: bool,
-    /// An address may itself be a credential (a webhook's URL): the journal keeps its hash.
-    pub secret: bool,
 }
 
 /// What a platform can do: data that the caller reads, never a surprise in the middle of a run.

@@ -3,11 +3,14 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use super::literal::is_secret_key;
+use super::sentence::{Misfit, retold};
+use super::typed;
 use crate::limit::Quota;
-use crate::problem::Problem;
+use crate::problem::{Problem, did_you_mean};
 
 /// An account as written. The platform's own keys stay a tree until the platform reads them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AccountConfig {
     /// `corp-mail`.
     pub name: Arc<str>,
@@ -17,20 +20,47 @@ pub struct AccountConfig {
     pub limits: Option<Vec<Quota>>,
     /// `concurrency:` of this account.
     pub concurrency: Option<NonZeroUsize>,
-    /// Every other key, for the platform.
+    /// Every other key, for the platform. Paths of files are absolute by now.
     pub settings: serde_yaml::Mapping,
 }
 
+/// The settings by their keys only: among the values are secrets.
+impl std::fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys: Vec<&str> = self.settings.keys().filter_map(serde_yaml::Value::as_str).collect();
+        f.debug_struct("AccountConfig")
+            .field("name", &self.name)
+            .field("platform", &self.platform)
+            .field("limits", &self.limits)
+            .field("concurrency", &self.concurrency)
+            .field("settings", &keys)
+            .finish()
+    }
+}
+
 impl AccountConfig {
+    /// The account that is always there: writes files, sends nothing.
+    pub fn outbox() -> AccountConfig {
+        AccountConfig {
+            name: Arc::from("outbox"),
+            platform: "outbox".to_owned(),
+            limits: None,
+            concurrency: None,
+            settings: serde_yaml::Mapping::new(),
+        }
+    }
+
     /// Reads the platform's own keys into `T`. A key that is not in `known` is an error that suggests the nearest one.
     ///
     /// # Errors
-    /// A [`Problem`] that names account, key and, where the file is known, line and column.
+    /// A [`Problem`] that names account and key; [`super::Config::locate`] adds file, line and column. Never the value of a secret.
     pub fn settings<T: serde::de::DeserializeOwned>(&self, known: &[&str]) -> Result<T, Problem> {
-        for key in self.settings.keys().filter_map(|key| key.as_str()) {
-            if !known.contains(&key) {
-                let help = match crate::problem::did_you_mean(key, known.iter().copied()) {
+        for key in self.settings.keys() {
+            let key = key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
+            if !known.contains(&key.as_str()) {
+                let help = match did_you_mean(&key, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
+                    None if known.is_empty() => format!("platform {} takes no keys of its own", self.platform),
                     None => format!("platform {} takes: {}", self.platform, known.join(", ")),
                 };
                 return Err(Problem {
@@ -40,7 +70,116 @@ impl AccountConfig {
                 });
             }
         }
-        serde_yaml::from_value(serde_yaml::Value::Mapping(self.settings.clone()))
-            .map_err(|error| Problem { what: format!("account {}: {error}", self.name), ..Problem::default() })
+        typed::read(&self.settings).map_err(|(path, error)| {
+            let Misfit { what, help } = retold(&error.to_string()).split();
+            let secret = path.split(['.', '[']).any(is_secret_key);
+            let what = match what.rsplit_once(", not ") {
+                Some((what, _)) if secret => what.to_owned(),
+                _ => what,
+            };
+            let account = &self.name;
+            let what = match path.rsplit_once('.').map_or(path.as_str(), |(_, last)| last) {
+                "" => format!("account {account}: {what}"),
+                // The sentence names the key already.
+                last if what.ends_with(&format!("`{last}`")) => format!("account {account}: {what} (`{path}`)"),
+                _ => format!("account {account}: `{path}`: {what}"),
+            };
+            Problem { what, help, ..Problem::default() }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::super::secret::Secret;
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Settings {
+        url: String,
+        connections: Option<NonZeroUsize>,
+        password: Option<Secret>,
+        dkim: Option<Dkim>,
+        ports: Option<Vec<u16>>,
+        mode: Option<Mode>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Dkim {
+        domain: String,
+        key: Secret,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Mode {
+        Required,
+        None,
+    }
+
+    fn read(yaml: &str) -> Result<Settings, Problem> {
+        let settings = serde_yaml::from_str(yaml).unwrap();
+        let account = AccountConfig { name: Arc::from("mail"), platform: "smtp".into(), settings, ..AccountConfig::outbox() };
+        account.settings(&["url", "connections", "password", "dkim", "ports", "mode"])
+    }
+
+    #[test]
+    fn a_platform_reads_its_keys() {
+        let settings = read(
+            "{ url: x, connections: 3, password: { env: X }, dkim: { domain: d, key: { file: k } }, ports: [1], mode: none }",
+        )
+        .unwrap();
+        assert_eq!((settings.connections.unwrap().get(), settings.ports), (3, Some(vec![1])));
+        assert!(matches!(settings.mode, Some(Mode::None)));
+        assert!(read("{ url: x, connections: ~, mode: ~ }").unwrap().mode.is_none());
+    }
+
+    #[test]
+    fn a_mistake_names_its_key_and_what_to_write() {
+        for (yaml, what, help) in [
+            ("{ url: x, conections: 3 }", "account mail: unknown key `conections`", Some("did you mean `connections`?")),
+            ("{ url: x, connections: many }", "account mail: `connections`: write a whole number above 0, not \"many\"", None),
+            ("{ url: x, connections: 0 }", "account mail: `connections`: write a whole number above 0, not 0", None),
+            ("{ url: [x] }", "account mail: `url`: write a text, not a list", None),
+            ("{ }", "account mail: `url` is missing", Some("add `url:`")),
+            ("{ url: x, dkim: { domain: d } }", "account mail: `dkim`: `key` is missing", Some("add `key:`")),
+            ("{ url: x, dkim: { domain: d, kez: k } }", "account mail: unknown key `kez` (`dkim.kez`)", None),
+            ("{ url: x, ports: [1, 70000] }", "account mail: `ports[1]`: write a whole number from 0 to 65535, not 70000", None),
+            (
+                "{ url: x, mode: maybe }",
+                "account mail: `mode`: \"maybe\" is not understood",
+                Some("write one of: required, none"),
+            ),
+            ("{ url: x, password: 12345 }", "account mail: `password`: a secret that looks like a number needs quotes", None),
+            (
+                "{ url: x, password: [12345] }",
+                "account mail: `password`: write a secret: { env: NAME }, { file: PATH } or { cmd: \"pass show x\" }",
+                None,
+            ),
+            (
+                "{ url: x, password: { evn: X } }",
+                "account mail: `password`: a secret has no source `evn`",
+                Some("did you mean `env`?"),
+            ),
+        ] {
+            let problem = read(yaml).unwrap_err();
+            assert_eq!(problem.what, what, "{yaml}");
+            if help.is_some() {
+                assert_eq!(problem.help.as_deref(), help, "{yaml}");
+            }
+        }
+    }
+
+    #[test]
+    fn debug_shows_keys_only() {
+        let settings = serde_yaml::from_str("{ url: x, password: hunter2 }").unwrap();
+        let told = format!("{:?}", AccountConfig { settings, ..AccountConfig::outbox() });
+        assert!(told.contains("password") && !told.contains("hunter2"), "{told}");
     }
 }

@@ -13,7 +13,7 @@ use crate::account::Account;
 use crate::backoff::Backoff;
 use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
-use crate::config::defaults::{Defaults, Width};
+use crate::config::defaults::{self, Defaults, Width};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
@@ -97,6 +97,7 @@ impl Settings {
         let cwd = std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
         let Defaults { via, concurrency, batch_size, on_error, retries, timeout, final_timeout, grace, max_wait, deadline, rate, .. } =
             &config.defaults;
+        let Defaults { lenient, from, reply_to, .. } = &config.defaults;
         let fallback = Backoff::default();
         let backoff = Backoff {
             retries: flow.retries.or(retries.max).unwrap_or(fallback.retries),
@@ -115,9 +116,9 @@ impl Settings {
             config: global.config.as_ref().map(|path| cwd.join(path)),
             profile: global.profile.clone(),
             via: target.via.clone().or_else(|| via.clone()).unwrap_or_else(|| "outbox".to_owned()),
-            from: target.from.clone(),
-            reply_to: target.reply_to.clone(),
-            lenient: content.lenient,
+            from: target.from.clone().or_else(|| from.clone()),
+            reply_to: target.reply_to.clone().or_else(|| reply_to.clone()),
+            lenient: content.lenient || lenient.unwrap_or_default(),
             attach: content.attach.iter().map(|path| cwd.join(path)).collect(),
             attach_column: content.attach_column.clone(),
             concurrency: flow.concurrency.or(fixed),
@@ -128,7 +129,7 @@ impl Settings {
             final_timeout: flow.final_timeout.or(*final_timeout),
             grace: flow.grace.or(*grace).unwrap_or(Duration::from_secs(30)),
             max_wait: flow.max_wait.or(*max_wait).unwrap_or(Duration::from_secs(15 * 60)),
-            on_error: flow.on_error.or(*on_error).unwrap_or_default(),
+            on_error: flow.on_error.or(on_error.map(OnError::from)).unwrap_or_default(),
             backoff,
             templates: Vec::new(),
             accounts: Vec::new(),
@@ -160,7 +161,7 @@ impl Settings {
     }
 
     /// What the flow needs of them.
-    pub fn rules(&self, spool: &Path) -> Rules {
+    pub fn rules(&self, folder: &RunFolder) -> Rules {
         Rules {
             backoff: self.backoff.clone(),
             on_error: self.on_error,
@@ -168,7 +169,7 @@ impl Settings {
             max_wait: self.max_wait,
             grace: self.grace,
             deadline: self.deadline,
-            spool: spool.to_owned(),
+            folder: folder.clone(),
         }
     }
 
@@ -282,7 +283,11 @@ pub fn read_options(
             Some(crate::cli::Dedupe::Address) => options::Dedupe::Address,
             Some(crate::cli::Dedupe::Key) => options::Dedupe::Key,
             Some(crate::cli::Dedupe::Off) => options::Dedupe::Off,
-            None => config.defaults.dedupe.unwrap_or_default(),
+            None => match config.defaults.dedupe {
+                Some(defaults::Dedupe::Key) => options::Dedupe::Key,
+                Some(defaults::Dedupe::Off) => options::Dedupe::Off,
+                Some(defaults::Dedupe::Address) | None => options::Dedupe::Address,
+            },
         },
         default_account: Arc::from(settings.via.as_str()),
         only_default: false,

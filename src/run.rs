@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +16,17 @@ use tokio::time::Instant;
 use crate::account::Account;
 use crate::backoff::{Backoff, Next};
 use crate::batch::{Batch, Verdict, Verdicts};
+use crate::config;
 use crate::control::{Control, Order};
 use crate::delivery::{Delivery, Outcome};
 use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
-use crate::journal::{Attempt, Journal, JournalError, Mark, Record, Recovery};
+use crate::journal::damage::JournalError;
+use crate::journal::reader::Reader as JournalReader;
+use crate::journal::recovery::Recovery;
+use crate::journal::writer::Journal;
+use crate::journal::{Attempt, Mark, Record};
+use crate::journal::folder::RunFolder;
 use crate::lane::{Lanes, Ticket, Turn};
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::Problem;
@@ -46,6 +51,16 @@ pub enum OnError {
     Retry,
 }
 
+impl From<config::defaults::OnError> for OnError {
+    fn from(word: config::defaults::OnError) -> Self {
+        match word {
+            config::defaults::OnError::Continue => OnError::Continue,
+            config::defaults::OnError::Abort => OnError::Abort,
+            config::defaults::OnError::Retry => OnError::Retry,
+        }
+    }
+}
+
 /// What the flow needs to know of the run's settings.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -61,8 +76,8 @@ pub struct Rules {
     pub grace: Duration,
     /// When the run ends, finished or not.
     pub deadline: Option<Duration>,
-    /// Where the spool is.
-    pub spool: PathBuf,
+    /// Where spool and journal are.
+    pub folder: RunFolder,
 }
 
 /// How a run ended.
@@ -99,7 +114,7 @@ pub async fn run(
     control: Control,
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
-    let spool = Spool::open(&rules.spool).map_err(FlowError::Spool)?;
+    let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
     let lanes = Lanes::new(preparer.accounts(), rules.max_wait.max(rules.backoff.max_delay));
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
@@ -123,7 +138,8 @@ pub async fn run(
         control,
         progress,
     };
-    flow.take_up(&recovery);
+    let mut recovery = recovery;
+    flow.take_up(&mut recovery);
     let mut rows = Reader::start(&flow.preparer, &flow.rules, recovery);
     loop {
         flow.obey();
@@ -179,9 +195,11 @@ enum Step {
 
 impl Flow<'_> {
     /// Rows that an earlier life of this run left resting, or in doubt and to be sent again.
-    fn take_up(&mut self, recovery: &Recovery) {
+    fn take_up(&mut self, recovery: &mut Recovery) {
         let (now, wall) = (Instant::now(), jiff::Timestamp::now());
-        for deferred in &recovery.deferred {
+        for deferred in std::mem::take(&mut recovery.deferred) {
+            // Not read again from the start: its ticket is enough.
+            recovery.settled.settle(deferred.position);
             let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
             self.lanes.rest(Ticket { position: deferred.position, tried: deferred.attempts }, now + rest);
         }
@@ -512,20 +530,22 @@ impl Flow<'_> {
     /// `--on-error retry`: every retryable failure gets one more try after the longest delay. Says whether there is any.
     async fn second_pass(&mut self) -> Result<bool, FlowError> {
         self.flush().await?;
-        let again: Vec<Ticket> = self
-            .journal
-            .failed()?
-            .into_iter()
-            .filter(|failed| failed.kind.retryable())
-            .map(|failed| Ticket { position: failed.position, tried: self.rules.backoff.retries.max(failed.attempts) })
-            .collect();
+        let mut reader = JournalReader::open(&self.rules.folder)?;
+        let (mut from, mut again) = (Position::row(0), 0);
         let until = Instant::now() + self.rules.backoff.max_delay;
-        self.progress.second_pass(again.len(), self.rules.backoff.max_delay);
-        for ticket in &again {
-            self.tally.reopen(&self.journal.account_of(ticket.position)?, self.journal.kind_of(ticket.position)?);
-            self.lanes.rest(*ticket, until);
+        loop {
+            let failed = reader.in_state(State::Failed, from, 1024)?;
+            let Some(last) = failed.last() else { break };
+            from = Position { shard: last.position.shard, row: last.position.row + 1 };
+            for known in failed.iter().filter(|known| known.kind.is_some_and(ErrorKind::retryable)) {
+                self.tally.reopen(&known.account, known.kind, u64::from(known.attempts));
+                // As if its retries were used up: one more try, whatever comes of it.
+                self.lanes.rest(Ticket { position: known.position, tried: self.rules.backoff.retries.max(known.attempts) }, until);
+                again += 1;
+            }
         }
-        Ok(!again.is_empty())
+        self.progress.second_pass(again, self.rules.backoff.max_delay);
+        Ok(again > 0)
     }
 
     /// What is still in flight is in doubt; then everything is made durable and told.
@@ -573,7 +593,7 @@ struct Reader {
 impl Reader {
     fn start(preparer: &Arc<Preparer>, rules: &Rules, recovery: Recovery) -> Self {
         let (sender, chunks) = mpsc::channel(2);
-        let (preparer, folder) = (preparer.clone(), rules.spool.clone());
+        let (preparer, folder) = (preparer.clone(), rules.folder.spool_dir().to_owned());
         let thread = tokio::task::spawn_blocking(move || {
             let mut spool = match Spool::open(&folder) {
                 Ok(spool) => spool,

@@ -156,6 +156,20 @@ impl Tally {
         self.retried += attempts.saturating_sub(rows.min(attempts));
     }
 
+    /// A failed row is pending again (`--on-error retry`).
+    pub fn reopen(&mut self, account: &str, kind: Option<ErrorKind>, attempts: u64) {
+        self.failed = self.failed.saturating_sub(1);
+        if let Some(counts) = self.accounts.get_mut(account) {
+            counts.failed = counts.failed.saturating_sub(1);
+        }
+        if let Some(count) = self.kinds.get_mut(&kind.unwrap_or(ErrorKind::Exhausted)) {
+            *count = count.saturating_sub(1);
+        }
+        self.kinds.retain(|_, count| *count > 0);
+        self.attempts = self.attempts.saturating_sub(attempts);
+        self.retried = self.retried.saturating_sub(attempts.saturating_sub(1));
+    }
+
     /// A row in doubt is pending again (`--in-doubt resend`).
     pub fn put_back(&mut self, account: &str, attempts: u64) {
         self.in_doubt = self.in_doubt.saturating_sub(1);

@@ -24,6 +24,7 @@ use crate::report::follower::Follower;
 use crate::run;
 use crate::source;
 use crate::source::options::{Input, ReadOptions};
+use crate::tally::Tally;
 
 /// A list to be sent, as send, batch and retry describe it.
 pub(crate) struct Order {
@@ -154,7 +155,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
 
     let follower = Follower::start(&folder, &manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let journal = Journal::create(&folder, spooled.rows, follower.follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
-    let recovery = Recovery::fresh(spooled.rows);
+    let recovery = Recovery { tally: Tally::new(spooled.rows), ..Recovery::default() };
     let exit = go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery }).await?;
     drop(lock);
     Ok(exit)
@@ -200,7 +201,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     }));
     let start = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());
     let journal = Arc::new(journal);
-    let rules = settings.rules(folder.spool_dir());
+    let rules = settings.rules(folder);
     let ended = run::run(preparer, journal.clone(), recovery, rules, control, &mut progress).await;
     signals.abort();
 
@@ -208,9 +209,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         Ok(ending) => (ending.tally, ending.exit, ending.reasons),
         Err(error) => (report::tally(folder).unwrap_or_default(), Exit::Disk, vec![error.to_string()]),
     };
-    if let Some(journal) = Arc::into_inner(journal)
-        && let Err(error) = journal.close().await
-    {
+    if let Err(error) = journal.end().await {
         exit = exit.worse(Exit::Disk);
         note(scene, &error.to_string());
     }

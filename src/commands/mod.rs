@@ -1,8 +1,11 @@
 //! One file per verb, and the table that names them.
 
+use std::path::PathBuf;
+
 use crate::cli::{Cli, Command, Global};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
+use crate::platform::registry;
 
 mod batch;
 mod check;
@@ -54,13 +57,18 @@ pub(crate) fn open_config(global: &Global) -> Result<Config, Failure> {
 /// As [`open_config`], as seen from the folder in which a run was started.
 pub(crate) fn open_config_in(global: &Global, cwd: Option<&std::path::Path>) -> Result<Config, Failure> {
     let here = std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
-    let env: Vec<(String, String)> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let env = |name: &str| std::env::var(name).ok();
+    let variables: Vec<String> =
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("NOTIFY_")).collect();
+    let platforms = registry::names();
     let request = config::Request {
         explicit: global.config.as_deref(),
         profile: global.profile.as_deref(),
         env: &env,
+        variables: &variables,
         cwd: cwd.unwrap_or(&here),
-        config_home: config_home().as_deref(),
+        config_home: &config_home(),
+        platforms: &platforms,
     };
     let config = Config::load(&request).map_err(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -74,9 +82,10 @@ pub(crate) fn open_config_in(global: &Global, cwd: Option<&std::path::Path>) -> 
     Ok(config)
 }
 
-fn config_home() -> Option<std::path::PathBuf> {
-    let home = |name: &str| std::env::var_os(name).map(std::path::PathBuf::from).filter(|path| path.is_absolute());
-    home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config")))
+fn config_home() -> PathBuf {
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    // Without a home there is no file to find there, and that is all.
+    home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))).unwrap_or_else(|| PathBuf::from("/nonexistent"))
 }
 
 /// Prints data on stdout. A reader that has gone is no error of ours.

@@ -8,12 +8,13 @@ use crate::cli::{Global, InDoubt, Resume};
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Pinned, Settings};
 use crate::journal::folder::RunFolder;
-use crate::journal::recovery::Recovery;
+use crate::journal::recovery::{Decision, Recovery};
 use crate::journal::runs;
 use crate::journal::writer::Journal;
 use crate::prepare::Preparer;
 use crate::report;
 use crate::report::follower::Follower;
+use crate::tally::Tally;
 
 /// Finishes the run.
 pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> {
@@ -52,7 +53,8 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         Journal::open(&folder, follower.follow()).map_err(disk)?
     } else {
         // Killed between the manifest and its journal: nothing was tried.
-        (Journal::create(&folder, manifest.rows, follower.follow()).map_err(disk)?, Recovery::fresh(manifest.rows))
+        let recovery = Recovery { tally: Tally::new(manifest.rows), ..Recovery::default() };
+        (Journal::create(&folder, manifest.rows, follower.follow()).map_err(disk)?, recovery)
     };
     let doubtful = recovery.tally.undecided;
     if doubtful == 0 && recovery.tally.pending() == 0 {
@@ -66,8 +68,12 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
             other => other,
         };
         match decision {
-            InDoubt::Resend => recovery.resend_in_doubt(&journal).await.map_err(disk)?,
-            InDoubt::Skip => recovery.skip_in_doubt(&journal).await.map_err(disk)?,
+            InDoubt::Resend => {
+                journal.decide_in_doubt(Decision::Resend, &mut recovery).await.map_err(disk)?;
+            }
+            InDoubt::Skip => {
+                journal.decide_in_doubt(Decision::Skip, &mut recovery).await.map_err(disk)?;
+            }
             InDoubt::Ask => launch::note(&scene, &format!(
                 "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
                 launch::rows(doubtful)

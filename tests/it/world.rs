@@ -273,6 +273,29 @@ impl Sink {
         self.ledger().into_iter().filter(|line| line["taken"] == true).collect()
     }
 
+    /// How many lines the ledger has: cheap enough to ask often.
+    pub fn ledger_lines(&self) -> usize {
+        std::fs::read(&self.ledger).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    /// Its own counts.
+    pub fn counts(&self) -> Value {
+        use std::io::Write;
+        let mut stream = std::net::TcpStream::connect(self.http).expect("the sink answers");
+        stream.write_all(b"GET /_sink/counts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("written");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("read");
+        let body = reply.split_once("\r\n\r\n").expect("a body").1;
+        serde_json::from_str(body).unwrap_or_else(|e| panic!("counts: {e}: {body}"))
+    }
+
+    /// How often that fault has struck.
+    pub fn struck(&self, fault: &str) -> u64 {
+        let counts = self.counts();
+        let faults = counts["faults"].as_object().cloned().unwrap_or_default();
+        faults.iter().filter(|(name, _)| name.starts_with(fault)).filter_map(|(_, count)| count.as_u64()).sum()
+    }
+
     /// The authority that signed its certificate.
     pub fn ca(&self) -> PathBuf {
         self.dir.path().join("ca.pem")

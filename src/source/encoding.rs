@@ -99,11 +99,6 @@ impl Text {
         Ok(Ok(text))
     }
 
-    /// Whether the encoding was neither named nor marked.
-    pub fn assumed(&self) -> bool {
-        self.assumed
-    }
-
     fn decode(&mut self, mut bytes: &[u8], last: bool) {
         let before = self.text.len();
         loop {

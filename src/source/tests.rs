@@ -1,0 +1,1 @@
+//! The source seen from outside: lists in, rows out.

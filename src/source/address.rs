@@ -4,7 +4,8 @@
 //! first send.
 
 /// Column names (folded) that hold telephone numbers whatever the account.
-const PHONES: [&str; 11] = ["phone", "mobile", "tel", "telephone", "cell", "phone_number", "手机", "手机号", "手机号码", "电话", "电话号码"];
+const PHONES: [&str; 11] =
+    ["phone", "mobile", "tel", "telephone", "cell", "phone_number", "手机", "手机号", "手机号码", "电话", "电话号码"];
 
 /// Columns (folded) taken for `email` where no column has that name.
 pub(crate) const EMAIL_SYNONYMS: [&str; 5] = ["邮箱", "邮件", "电子邮件", "电子邮箱", "邮箱地址"];
@@ -106,7 +107,9 @@ pub(crate) fn excel(text: &str) -> Option<String> {
         && !rest.is_empty()
         && rest.bytes().all(|b| b == b'0')
     {
-        return Some(format!("a spreadsheet made a decimal number `{text}` of this number, so leading zeros and `+` are lost: {AGAIN}"));
+        return Some(format!(
+            "a spreadsheet made a decimal number `{text}` of this number, so leading zeros and `+` are lost: {AGAIN}"
+        ));
     }
     if text.starts_with('\'') || text.starts_with('=') {
         return Some(format!("`{text}` carries a spreadsheet's mark: {AGAIN}"));

@@ -76,7 +76,7 @@ pub(crate) struct Assembler {
     pub default: usize,
     /// Something to tell about columns.
     pub notices: BTreeSet<String>,
-    /// Rows seen with a column that may hold the address.
+    /// Rows seen that could have an address.
     pub addressable: u64,
     /// Rows seen in which `--key`'s column stood.
     pub keyed: u64,
@@ -183,7 +183,7 @@ impl Assembler {
                     let names = object.keys().cloned().collect();
                     self.plan = Plan::new(names, &self.accounts, self.key.as_deref(), &mut self.notices);
                 }
-                self.addressable += u64::from(self.plan.addresses.iter().any(|columns| !columns.is_empty()));
+                self.addressable += u64::from(self.plan.addressable(&self.accounts, self.default));
                 self.keyed += u64::from(self.plan.key.is_some());
                 let fields = Fields::Object(&object, &self.plan.names);
                 let hidden = &self.plan.hidden;
@@ -245,7 +245,12 @@ impl Assembler {
         renamed
     }
 
-    fn recipients(&self, fields: &Fields<'_>, line: u64, values: impl Fn(Option<usize>, &str) -> Values) -> Result<Vec<Entry>, Fault> {
+    fn recipients(
+        &self,
+        fields: &Fields<'_>,
+        line: u64,
+        values: impl Fn(Option<usize>, &str) -> Values,
+    ) -> Result<Vec<Entry>, Fault> {
         let plan = &self.plan;
         if let Some(n) = plan.leftover {
             let name = &plan.names[n];
@@ -258,7 +263,8 @@ impl Assembler {
         let carried = self.carried(fields)?;
         let text = |n: Option<usize>| -> Result<Option<String>, Fault> {
             let Some(n) = n else { return Ok(None) };
-            let text = fields.text(n).map_err(|kind| Fault(Some(n), format!("`{}` must be text, and is {kind}", plan.names[n])))?;
+            let text =
+                fields.text(n).map_err(|kind| Fault(Some(n), format!("`{}` must be text, and is {kind}", plan.names[n])))?;
             Ok(text.map(Cow::into_owned))
         };
         for n in &plan.phones {
@@ -334,10 +340,14 @@ impl Assembler {
         if let Some(id) = &carried.id
             && DeliveryId::parse(id).is_none()
         {
-            return Err(Fault(Some(n), format!("`_notify.id` is not a delivery id: `{}`", id.chars().take(40).collect::<String>())));
+            return Err(Fault(
+                Some(n),
+                format!("`_notify.id` is not a delivery id: `{}`", id.chars().take(40).collect::<String>()),
+            ));
         }
         // By another account it is another delivery.
-        let moved = carried.account.as_deref().is_some_and(|account| self.only_default && *account != *self.accounts[self.default].name);
+        let moved =
+            carried.account.as_deref().is_some_and(|account| self.only_default && *account != *self.accounts[self.default].name);
         if moved {
             carried.id = None;
         }
@@ -363,7 +373,9 @@ impl Assembler {
             {
                 let names: Vec<String> = match value.as_ref() {
                     Value::Null => Vec::new(),
-                    Value::String(text) => text.split([',', ';']).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
+                    Value::String(text) => {
+                        text.split([',', ';']).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+                    }
                     Value::Array(names) if names.iter().all(Value::is_string) => {
                         names.iter().filter_map(Value::as_str).map(|name| name.trim().to_owned()).collect()
                     }

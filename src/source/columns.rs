@@ -127,7 +127,8 @@ impl Plan {
             plan.addresses.push(columns);
         }
         for (n, name) in folded.iter().enumerate().filter(|(_, name)| name.starts_with('_')) {
-            let known = RESERVED.contains(&name.as_str()) || name.starts_with("_meta.") || name == NOTIFY || Some(n) == plan.leftover;
+            let known =
+                RESERVED.contains(&name.as_str()) || name.starts_with("_meta.") || name == NOTIFY || Some(n) == plan.leftover;
             if !known {
                 let near = did_you_mean(name, RESERVED).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 note(notices, format!("`{}` is not a reserved column: it is a variable like any other{near}", names[n]));

@@ -1,7 +1,7 @@
 //! Which rows repeat an earlier one: fingerprints sorted on disk, so that a list of any length needs the memory of one chunk.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

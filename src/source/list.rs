@@ -43,10 +43,19 @@ impl List {
     ///
     /// # Errors
     /// An empty list, a header that is wrong, no column for the address, an option that does not fit.
-    pub fn open(mut text: Text, path: &Path, options: &ReadOptions, assembler: &mut Assembler, whole: bool) -> Result<List, Halted> {
+    pub fn open(
+        mut text: Text,
+        path: &Path,
+        options: &ReadOptions,
+        assembler: &mut Assembler,
+        whole: bool,
+    ) -> Result<List, Halted> {
         let sample = text.peek(SAMPLE, !whole)?;
         if sample.trim_ascii().is_empty() {
-            return Err(problem("the list is empty", "a CSV list begins with a row that names the columns; JSON has an object for each row"));
+            return Err(problem(
+                "the list is empty",
+                "a CSV list begins with a row that names the columns; JSON has an object for each row",
+            ));
         }
         let format = options.format.or_else(|| Format::of_name(path)).unwrap_or_else(|| format_of(sample));
         let list = |rows, delimiter| List { rows, format, delimiter, header: None, columns: Vec::new(), known: BTreeSet::new() };
@@ -67,7 +76,10 @@ impl List {
             (None, _) => sniff(sample),
         };
         if !delimiter.is_ascii() || matches!(delimiter, b'"' | b'\n' | b'\r' | 0) {
-            return Err(problem("--delimiter must be one ASCII character, and not a quote or a line end", "for example --delimiter ';'"));
+            return Err(problem(
+                "--delimiter must be one ASCII character, and not a quote or a line end",
+                "for example --delimiter ';'",
+            ));
         }
         if options.delimiter.is_none() && format == Format::Csv && delimiter != b',' {
             note(&mut assembler.notices, format!("fields are separated by {}", shown(delimiter)));
@@ -145,11 +157,12 @@ impl List {
                 problems.push(unknown(&format!("--map {to}={from}"), from, known()));
             }
         }
-        if let Some(key) = options.key.as_ref().filter(|_| assembler.keyed == 0 && !self.columns.iter().any(|name| name == "_notify")) {
+        if let Some(key) =
+            options.key.as_ref().filter(|_| assembler.keyed == 0 && !self.columns.iter().any(|name| name == "_notify"))
+        {
             problems.push(unknown(&format!("--key {key}"), key, known()));
         }
-        let fixed = assembler.accounts.iter().any(|account| account.addressing.fixed.is_some());
-        if assembler.addressable == 0 && !fixed && !self.columns.is_empty() {
+        if assembler.addressable == 0 && !self.columns.is_empty() {
             problems.push(no_address(&self.columns, &assembler.accounts[assembler.default], None));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -189,7 +202,10 @@ impl Halted {
                 if matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof) {
                     let what = format!("{name} cannot be unpacked: {error}");
                     let help = Some("the file is damaged or was cut off; fetch or make it anew".into());
-                    return (SourceError::damage(Problem { what, path: Some(path.to_owned()), help, ..Problem::default() }), None);
+                    return (
+                        SourceError::damage(Problem { what, path: Some(path.to_owned()), help, ..Problem::default() }),
+                        None,
+                    );
                 }
                 (SourceError::Input { name: name.to_owned(), error }, None)
             }

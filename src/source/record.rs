@@ -38,7 +38,7 @@ pub(crate) const INDEX: &str = "spool.index";
 /// See `ROWS`.
 pub(crate) const HEADER: &str = "spool.json";
 
-const FIXED: u8 = 1;
+const OWN: u8 = 1;
 const KEY: u8 = 2;
 const TEMPLATE: u8 = 4;
 const ID: u8 = 8;
@@ -169,7 +169,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, row: u64, entry: &Entry) {
             put_number(out, good.account as u64);
             let flag = |set: bool, flag: u8| if set { flag } else { 0 };
             out.push(
-                flag(good.to.is_none(), FIXED)
+                flag(good.to.is_some(), OWN)
                     | flag(good.key.is_some(), KEY)
                     | flag(good.template.is_some(), TEMPLATE)
                     | flag(good.id.is_some(), ID),
@@ -257,8 +257,7 @@ pub(crate) fn decode(payload: &[u8], row: u64, entered: Entered, header: &Header
     let via = header.accounts.get(usize::try_from(bytes.number()?).ok()?)?;
     let flags = bytes.byte()?;
     let mut optional = |flag: u8| if flags & flag != 0 { bytes.text().map(Some) } else { Some(None) };
-    let to = if flags & FIXED == 0 { optional(0xff)? } else { None };
-    let (key, template, id) = (optional(KEY)?, optional(TEMPLATE)?, optional(ID)?);
+    let (to, key, template, id) = (optional(OWN)?, optional(KEY)?, optional(TEMPLATE)?, optional(ID)?);
     let mut vars = match kind {
         0 => {
             let count = usize::try_from(bytes.number()?).ok()?;

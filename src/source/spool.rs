@@ -37,7 +37,11 @@ impl Forward {
             let by = i64::try_from(i128::from(at) - i128::from(self.at)).map_err(io::Error::other)?;
             // Unknown until the read has succeeded: an error must not leave a wrong place behind.
             self.at = u64::MAX;
-            if by.unsigned_abs() <= AHEAD as u64 { self.file.seek_relative(by)? } else { self.file.seek(SeekFrom::Start(at)).map(drop)? }
+            if by.unsigned_abs() <= AHEAD as u64 {
+                self.file.seek_relative(by)?
+            } else {
+                self.file.seek(SeekFrom::Start(at)).map(drop)?
+            }
         }
         self.at = u64::MAX;
         if let Err(error) = self.file.read_exact(bytes) {
@@ -74,7 +78,8 @@ impl Spool {
             help: Some("the rows of this run cannot be read; start a new run from the list".into()),
             ..Problem::default()
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(format!("the run has no readable spool: {error}"), &path))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| wrong(format!("the run has no readable spool: {error}"), &path))?;
         let damaged = || wrong("the head of the spool is damaged".into(), &path);
         let (json, crc) = text.split_once('\n').ok_or_else(damaged)?;
         if u32::from_str_radix(crc.trim(), 16).ok() != Some(crc32fast::hash(json.as_bytes())) {
@@ -252,7 +257,10 @@ impl Writer {
         file.seek(SeekFrom::Start(repeat.row * ENTRY as u64))?;
         file.read_exact(&mut bytes)?;
         let Some(mut entered) = Entered::from_bytes(&bytes) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the index entry of row {} changed under us", repeat.row)));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the index entry of row {} changed under us", repeat.row),
+            ));
         };
         let new = repeat.of.is_some() && entered.of.is_none();
         entered.of = entered.of.or(repeat.of);

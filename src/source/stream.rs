@@ -53,7 +53,8 @@ impl Stream {
             .map_err(|problem| SourceError::damage(Problem { path: Some(path.clone()), ..problem }))?;
         let mut assembler = Assembler::new(&options);
         let list = List::open(text, &path, &options, &mut assembler, false).map_err(told)?;
-        let mut writer = Writer::create(folder, crate::source::header(&options, &assembler, &list)).map_err(SourceError::Spool)?;
+        let mut writer =
+            Writer::create(folder, crate::source::header(&options, &assembler, &list)).map_err(SourceError::Spool)?;
         writer.announce(false).map_err(SourceError::Spool)?;
         let seen = Seen::create(folder).map_err(SourceError::Spool)?;
         let waiting = VecDeque::new();

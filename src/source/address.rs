@@ -72,7 +72,7 @@ fn email(address: &str) -> Option<String> {
         (Some(open), true) => &address[open + 1..address.len() - 1],
         _ => address,
     };
-    if bare.matches('@').count() > 1 && bare.contains([',', ';', ' ', '/']) {
+    if bare.matches('@').count() > 1 && !bare.starts_with('"') {
         return Some("more than one address: a row is one recipient (JSON rows may have a list in `to`)".to_owned());
     }
     let Some((local, domain)) = bare.rsplit_once('@') else {

@@ -499,6 +499,54 @@ fn a_stream_does_not_wait_for_more_than_a_row() {
     assert!(stream.next().unwrap().is_none());
 }
 
+fn sample(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)
+}
+
+fn read_sample(name: &str, options: &ReadOptions) -> Result<(Spooled, Vec<Row>), SourceError> {
+    let folder = tempfile::tempdir().unwrap();
+    let told = spool(Input::File(sample(name)), options, folder.path(), &mut |_, _| {})?;
+    let rows = Spool::open(folder.path()).unwrap().read_many(0, usize::MAX).unwrap();
+    Ok((told, rows))
+}
+
+#[test]
+fn the_samples_are_what_the_guide_says() {
+    let (csv, rows) = read_sample("users.csv", &options()).unwrap();
+    assert_eq!((csv.rows, csv.bad, csv.duplicates, csv.notices.len()), (16, 0, 0, 0));
+    let (jsonl, typed) = read_sample("users.jsonl", &options()).unwrap();
+    assert_eq!((jsonl.rows, jsonl.bad, jsonl.duplicates), (17, 0, 0));
+    assert_eq!(rows[3].recipient.as_ref().unwrap().vars["name"], typed[3].recipient.as_ref().unwrap().vars["name"]);
+    assert_eq!(typed[16].recipient.as_ref().unwrap().to.as_str(), "accounts@example.com");
+
+    let Err(SourceError::Encoding(ambiguity)) = read_sample("users-gbk.csv", &options()) else { panic!() };
+    assert!(ambiguity.readings[0].label == "gb18030" && ambiguity.line == 1, "{ambiguity}");
+    let (gbk, rows) = read_sample("users-gbk.csv", &ReadOptions { encoding: Some("gb18030".into()), ..options() }).unwrap();
+    assert_eq!((gbk.rows, gbk.bad, gbk.columns[1].as_str()), (6, 0, "姓名"));
+    assert_eq!(rows[5].recipient.as_ref().unwrap().vars["姓名"], "赵龘");
+
+    let (broken, rows) = read_sample("broken.csv", &options()).unwrap();
+    assert_eq!((broken.rows, broken.bad, broken.duplicates), (13, 8, 1));
+    let expected = [
+        "2 mail ann.lee@example.com",
+        "3:1(email)! the row has no address",
+        "4:1(email)! `zoe.martin.example.com` is not an email address",
+        "5:1(email)! the address has the full-width character",
+        "6! the row has 2 fields where the header has 4",
+        "7! the row has 6 fields where the header has 4",
+        "8:3(phone)! a spreadsheet made `1.2025550106E+10`",
+        "9:2(name)! text follows a closing quote",
+        "10:1(email)! more than one address",
+        "11 =0",
+        "12 mail multi@example.com",
+        "14 mail noamount@example.com",
+        "15 mail last@example.org",
+    ];
+    for (row, expected) in rows.iter().zip(expected) {
+        assert!(tell(row).starts_with(expected), "{} is not {expected}", tell(row));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

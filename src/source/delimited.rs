@@ -214,7 +214,9 @@ impl Delimited {
         match self.cut()? {
             None => Ok(None),
             Some(Raw { line, content: Content::Cells(cells) }) => Ok(Some((line, cells))),
-            Some(Raw { line, content: Content::Bad { error, .. } }) => Err(at_line(format!("the header cannot be read: {error}"), line).into()),
+            Some(Raw { line, content: Content::Bad { error, .. } }) => {
+                Err(at_line(format!("the header cannot be read: {error}"), line).into())
+            }
             Some(Raw { content: Content::Object(_), .. }) => Ok(None),
         }
     }
@@ -392,7 +394,11 @@ mod tests {
 
     #[test]
     fn an_open_quote_is_told_where_it_was_opened() {
-        assert!(rows(b"a,b\n1,2\n3,\"x\n5,6\n7,8\n").unwrap_err().starts_with("3:the quote opened in field 2 (column `b`) is never closed"));
+        assert!(
+            rows(b"a,b\n1,2\n3,\"x\n5,6\n7,8\n")
+                .unwrap_err()
+                .starts_with("3:the quote opened in field 2 (column `b`) is never closed")
+        );
         assert!(rows(b"a,\"b\n1,2\n").unwrap_err().starts_with("1:the quote opened in field 2"));
     }
 

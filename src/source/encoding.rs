@@ -99,11 +99,6 @@ impl Text {
         Ok(Ok(text))
     }
 
-    /// Whether the encoding was neither named nor marked.
-    pub fn assumed(&self) -> bool {
-        self.assumed
-    }
-
     fn decode(&mut self, mut bytes: &[u8], last: bool) {
         let before = self.text.len();
         loop {
@@ -125,8 +120,10 @@ impl Text {
         }
         self.lines += newlines(&self.text[before..]);
         // windows-1252 gives these five bytes to control characters that no text has.
-        if self.fault.is_none() && self.encoding == WINDOWS_1252 && memchr::memmem::find(&self.text[before..], b"\xc2").is_some() {
-            let odd = self.text[before..].windows(2).any(|pair| pair[0] == 0xc2 && matches!(pair[1], 0x81 | 0x8d | 0x8f | 0x90 | 0x9d));
+        if self.fault.is_none() && self.encoding == WINDOWS_1252 && memchr::memmem::find(&self.text[before..], b"\xc2").is_some()
+        {
+            let odd =
+                self.text[before..].windows(2).any(|pair| pair[0] == 0xc2 && matches!(pair[1], 0x81 | 0x8d | 0x8f | 0x90 | 0x9d));
             if odd {
                 self.fault = Some(Malformed { line: self.lines + 1, encoding: self.encoding.name(), assumed: false });
             }

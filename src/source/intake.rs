@@ -105,7 +105,13 @@ impl Intake {
         }
     }
 
-    fn keep(mut pipe: impl Read, name: String, path: PathBuf, folder: &Path, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<Intake, SourceError> {
+    fn keep(
+        mut pipe: impl Read,
+        name: String,
+        path: PathBuf,
+        folder: &Path,
+        progress: &mut dyn FnMut(u64, Option<u64>),
+    ) -> Result<Intake, SourceError> {
         let copy = folder.join(COPY);
         let mut file = private(&copy).map_err(SourceError::Spool)?;
         let mut buffer = vec![0; CHUNK];
@@ -130,7 +136,9 @@ impl Intake {
     /// `Input` where it cannot be opened; `Damage` where it is packed in a way that is not understood.
     pub fn open(&self) -> Result<(Unpacked, Meter), SourceError> {
         let raw: Box<dyn Read + Send> = match &self.held {
-            Held::File(path) => Box::new(File::open(path).map_err(|error| SourceError::Input { name: self.name.clone(), error })?),
+            Held::File(path) => {
+                Box::new(File::open(path).map_err(|error| SourceError::Input { name: self.name.clone(), error })?)
+            }
             Held::Memory(bytes) => Box::new(io::Cursor::new(Arc::clone(bytes))),
         };
         unpack(raw, &self.name, &self.path)
@@ -169,19 +177,30 @@ pub(crate) fn unpack(raw: Box<dyn Read + Send>, name: &str, path: &Path) -> Resu
         }
     };
     let refused = |what: &str, help: &str| {
-        let problem = Problem { what: format!("{name} {what}"), path: Some(path.to_owned()), help: Some(help.to_owned()), ..Problem::default() };
+        let problem = Problem {
+            what: format!("{name} {what}"),
+            path: Some(path.to_owned()),
+            help: Some(help.to_owned()),
+            ..Problem::default()
+        };
         Err(SourceError::damage(problem))
     };
     if head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         #[cfg(feature = "compress")]
         {
             let gzip = head[0] == 0x1f;
-            let inner: Unpacked =
-                if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(reader)) } else { Box::new(crate::source::zstd::Frames::new(reader)) };
+            let inner: Unpacked = if gzip {
+                Box::new(flate2::bufread::MultiGzDecoder::new(reader))
+            } else {
+                Box::new(crate::source::zstd::Frames::new(reader))
+            };
             return Ok((inner, meter));
         }
         #[cfg(not(feature = "compress"))]
-        return refused("is compressed, and this program was built without `compress`", "unpack it first: gunzip -c FILE | notify batch -");
+        return refused(
+            "is compressed, and this program was built without `compress`",
+            "unpack it first: gunzip -c FILE | notify batch -",
+        );
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
         return refused("is a workbook or an archive, not a list", "save the sheet as `CSV UTF-8` and name that file");

@@ -113,7 +113,8 @@ fn row(bytes: &[u8], line: u64, column: usize) -> Raw {
             let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
             // The parser counts bytes; a person counts characters.
             let from = bytes.split(|b| *b == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-            let characters = String::from_utf8_lossy(&from[..error.column().saturating_sub(1).min(from.len())]).chars().count() + 1;
+            let characters =
+                String::from_utf8_lossy(&from[..error.column().saturating_sub(1).min(from.len())]).chars().count() + 1;
             let at = if error.line() <= 1 { characters + column - 1 } else { characters };
             let line = line + error.line().saturating_sub(1) as u64;
             let what = if error.is_data() { what.to_owned() } else { format!("not JSON: {what}") };
@@ -216,7 +217,8 @@ impl Elements {
     }
 
     fn damage(&self, what: &str) -> Halt {
-        Problem { what: what.to_owned(), line: usize::try_from(self.line).ok(), column: Some(self.column), ..Problem::default() }.into()
+        Problem { what: what.to_owned(), line: usize::try_from(self.line).ok(), column: Some(self.column), ..Problem::default() }
+            .into()
     }
 
     fn peek(&mut self) -> Result<Option<u8>, Halt> {
@@ -383,7 +385,9 @@ mod tests {
             match list.next() {
                 Ok(Some(row)) => rows.push(tell(row)),
                 Ok(None) => return Ok(rows),
-                Err(Halt::Damage(problem)) => return Err(format!("{}:{} {}", problem.line.unwrap(), problem.column.unwrap(), problem.what)),
+                Err(Halt::Damage(problem)) => {
+                    return Err(format!("{}:{} {}", problem.line.unwrap(), problem.column.unwrap(), problem.what));
+                }
                 Err(Halt::Io(error)) => return Err(error.to_string()),
             }
         }

@@ -79,7 +79,8 @@ impl Format {
     /// The format that a file's name speaks of; `.gz` and `.zst` are looked through.
     pub(crate) fn of_name(path: &Path) -> Option<Self> {
         let mut path = path.to_path_buf();
-        let packed = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e.to_ascii_lowercase().as_str(), "gz" | "zst"));
+        let packed =
+            path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e.to_ascii_lowercase().as_str(), "gz" | "zst"));
         if packed {
             path.set_extension("");
         }

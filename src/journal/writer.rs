@@ -70,7 +70,7 @@ impl Journal {
     pub fn create(folder: &RunFolder, rows: u64, follower: Follow) -> Result<Journal, JournalError> {
         lay_ballast(folder)?;
         let store = Store::create(folder, rows)?;
-        Journal::start(folder, store, follower)
+        Journal::begin(folder, store, follower, &[])
     }
 
     /// Opens the journal of a run that stopped or broke off; what was in flight is recorded as in doubt. The caller holds the
@@ -81,17 +81,18 @@ impl Journal {
     pub fn open(folder: &RunFolder, follower: Follow) -> Result<(Journal, Recovery), JournalError> {
         lay_ballast(folder)?;
         let mut store = Store::open(folder, true)?;
-        let recovery = recovery::recover(&mut store)?;
+        let (recovery, interrupted) = recovery::recover(&mut store)?;
         folder.reopen()?;
-        Ok((Journal::start(folder, store, follower)?, recovery))
+        Ok((Journal::begin(folder, store, follower, &interrupted)?, recovery))
     }
 
-    fn start(folder: &RunFolder, store: Store, follower: Follow) -> Result<Journal, JournalError> {
+    fn begin(folder: &RunFolder, store: Store, follower: Follow, found: &[Record]) -> Result<Journal, JournalError> {
         let (orders, inbox) = channel();
         let word = Arc::new(Word { error: watch::Sender::new(None), lost: AtomicU64::new(0), follower: Mutex::new(None) });
         let path = store.path.clone();
         let mut writer =
             Writer { store, folder: folder.clone(), inbox, word: word.clone(), follower: Some(follower), health: Health::Well };
+        writer.follow(found);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())
@@ -402,6 +403,6 @@ impl Journal {
             .db
             .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
             .map_err(|e| store.error("testing", &e))?;
-        Journal::start(folder, store, follower)
+        Journal::begin(folder, store, follower, &[])
     }
 }

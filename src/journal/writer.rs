@@ -214,6 +214,18 @@ impl Journal {
     }
 }
 
+/// As [`Journal::close`], but nobody hears whether it went well.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let (reply, _) = oneshot::channel();
+            let _ = self.orders.send(Order::Close(reply));
+            let _ = thread.join();
+        }
+    }
+}
+
 fn lay_ballast(folder: &RunFolder) -> Result<(), JournalError> {
     ballast::lay(&folder.path, ballast::size(0))
         .map_err(|error| JournalError::io(&folder.path, "laying the reserve for a full disk", &error))
@@ -273,7 +285,6 @@ impl Gathered {
 
 impl Writer {
     fn run(&mut self) {
-        // A sender that is dropped without `close` ends the loop after what it has sent.
         while let Ok(first) = self.inbox.recv() {
             let mut gathered = self.gather(first);
             self.commit(&mut gathered);
@@ -358,6 +369,7 @@ impl Writer {
     /// Ends the taking of attempts. The ballast makes room for what is in flight, unless the disk cannot be trusted at all.
     fn fail(&mut self, error: JournalError) {
         self.word.error.send_replace(Some(error.clone()));
+        self.store.leave_log();
         let hopeless = !matches!(&error, JournalError::Storage { trouble, .. } if *trouble != Trouble::Sync);
         ballast::give_back(&self.folder.path);
         #[cfg(test)]

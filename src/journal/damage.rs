@@ -96,11 +96,7 @@ impl JournalError {
             ErrorCode::DiskFull => Trouble::Full,
             ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => Trouble::ReadOnly,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Trouble::Busy,
-            _ if matches!(
-                code.extended_code,
-                rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC | rusqlite::ffi::SQLITE_IOERR_TRUNCATE
-            ) =>
-            {
+            _ if matches!(code.extended_code, rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC) => {
                 Trouble::Sync
             }
             _ => Trouble::Io,

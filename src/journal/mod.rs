@@ -50,6 +50,7 @@ pub mod ballast;
 pub mod damage;
 pub mod folder;
 pub mod lock;
+mod log;
 pub mod reader;
 pub mod recovery;
 pub mod runs;

@@ -96,8 +96,8 @@ pub enum Decision {
 /// The sentence for a row whose attempt has no outcome.
 pub const INTERRUPTED: &str = "the process ended before the answer was known";
 
-/// Reads the whole journal, and records as in doubt what was in flight.
-pub(crate) fn recover(store: &mut Store) -> Result<Recovery, JournalError> {
+/// Reads the whole journal, and records as in doubt what was in flight; those records are returned for the follower.
+pub(crate) fn recover(store: &mut Store) -> Result<(Recovery, Vec<Record>), JournalError> {
     let mut recovery = Recovery { tally: Tally::new(store.rows), ..Recovery::default() };
     let mut cursor =
         store.db.prepare(&format!("{} ORDER BY o.position", table::SELECT_OUTCOME)).map_err(|e| reading(store, &e))?;
@@ -110,9 +110,9 @@ pub(crate) fn recover(store: &mut Store) -> Result<Recovery, JournalError> {
     drop(cursor);
     let lost = unanswered(store, &recovery.settled)?;
     recovery.interrupted = lost.len() as u64;
-    if !lost.is_empty() {
-        let at = Timestamp::now().as_millisecond();
-        let group = Group { attempts: Vec::new(), stamps: vec![(at, 0); lost.len()], records: lost };
+    let at = Timestamp::now().as_millisecond();
+    let group = Group { attempts: Vec::new(), stamps: vec![(at, 0); lost.len()], records: lost };
+    if !group.records.is_empty() {
         store.write(&group)?;
         for (record, &(at, _)) in group.records.iter().zip(&group.stamps) {
             recovery.take(&Known::of(record, at, store.last_attempt));
@@ -121,7 +121,7 @@ pub(crate) fn recover(store: &mut Store) -> Result<Recovery, JournalError> {
     let settled = &recovery.settled;
     recovery.deferred.retain(|deferred| !settled.is_settled(deferred.position));
     recovery.in_doubt = recovery.tally.undecided;
-    Ok(recovery)
+    Ok((recovery, group.records))
 }
 
 impl Recovery {

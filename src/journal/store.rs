@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::journal::damage::{JournalError, Trouble};
 use crate::journal::folder::{RunFolder, private_file, sync_dir};
+use crate::journal::log;
 use crate::journal::seal::{self, Seal};
 use crate::journal::table::{self, Accounts, Known, OutcomeWriter};
 use crate::journal::{Attempt, Record};
@@ -74,6 +75,16 @@ impl Store {
         let path = folder.journal_path();
         if !path.is_file() {
             return Err(JournalError::damage(&path, "the file is missing", "that no row of this run has been sent yet"));
+        }
+        if write {
+            // Before SQLite sees it: opening the database folds the log in as far as it can be read, and forgets the rest.
+            let log = path.with_extension("db-wal");
+            let damaged =
+                log::damaged_frame(&log).map_err(|error| JournalError::io(&log, "reading the journal's log", &error))?;
+            if let Some(frame) = damaged {
+                let what = format!("frame {frame} of the log does not fit its checksum, and whole groups follow it");
+                return Err(JournalError::damage(&log, what, "that nothing from that frame on was ever sent"));
+            }
         }
         let failed = |error: rusqlite::Error| JournalError::sqlite(&path, "opening the journal", &error);
         let flags = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
@@ -157,6 +168,12 @@ impl Store {
         }
         db.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(failed)?;
         Ok(())
+    }
+
+    /// After a failure nothing is folded when the database is closed: what the log holds was confirmed, what a checkpoint would
+    /// write may not be.
+    pub(crate) fn leave_log(&self) {
+        let _ = self.db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     /// Folds the log into the database and empties it. Failing costs nothing: the log is as good.

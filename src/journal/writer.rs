@@ -70,7 +70,7 @@ impl Journal {
     pub fn create(folder: &RunFolder, rows: u64, follower: Follow) -> Result<Journal, JournalError> {
         lay_ballast(folder)?;
         let store = Store::create(folder, rows)?;
-        Journal::start(folder, store, follower)
+        Journal::begin(folder, store, follower, &[])
     }
 
     /// Opens the journal of a run that stopped or broke off; what was in flight is recorded as in doubt. The caller holds the
@@ -81,17 +81,18 @@ impl Journal {
     pub fn open(folder: &RunFolder, follower: Follow) -> Result<(Journal, Recovery), JournalError> {
         lay_ballast(folder)?;
         let mut store = Store::open(folder, true)?;
-        let recovery = recovery::recover(&mut store)?;
+        let (recovery, interrupted) = recovery::recover(&mut store)?;
         folder.reopen()?;
-        Ok((Journal::start(folder, store, follower)?, recovery))
+        Ok((Journal::begin(folder, store, follower, &interrupted)?, recovery))
     }
 
-    fn start(folder: &RunFolder, store: Store, follower: Follow) -> Result<Journal, JournalError> {
+    fn begin(folder: &RunFolder, store: Store, follower: Follow, found: &[Record]) -> Result<Journal, JournalError> {
         let (orders, inbox) = channel();
         let word = Arc::new(Word { error: watch::Sender::new(None), lost: AtomicU64::new(0), follower: Mutex::new(None) });
         let path = store.path.clone();
         let mut writer =
             Writer { store, folder: folder.clone(), inbox, word: word.clone(), follower: Some(follower), health: Health::Well };
+        writer.follow(found);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())
@@ -213,6 +214,18 @@ impl Journal {
     }
 }
 
+/// As [`Journal::close`], but nobody hears whether it went well.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let (reply, _) = oneshot::channel();
+            let _ = self.orders.send(Order::Close(reply));
+            let _ = thread.join();
+        }
+    }
+}
+
 fn lay_ballast(folder: &RunFolder) -> Result<(), JournalError> {
     ballast::lay(&folder.path, ballast::size(0))
         .map_err(|error| JournalError::io(&folder.path, "laying the reserve for a full disk", &error))
@@ -272,7 +285,6 @@ impl Gathered {
 
 impl Writer {
     fn run(&mut self) {
-        // A sender that is dropped without `close` ends the loop after what it has sent.
         while let Ok(first) = self.inbox.recv() {
             let mut gathered = self.gather(first);
             self.commit(&mut gathered);
@@ -357,6 +369,7 @@ impl Writer {
     /// Ends the taking of attempts. The ballast makes room for what is in flight, unless the disk cannot be trusted at all.
     fn fail(&mut self, error: JournalError) {
         self.word.error.send_replace(Some(error.clone()));
+        self.store.leave_log();
         let hopeless = !matches!(&error, JournalError::Storage { trouble, .. } if *trouble != Trouble::Sync);
         ballast::give_back(&self.folder.path);
         #[cfg(test)]
@@ -402,6 +415,6 @@ impl Journal {
             .db
             .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
             .map_err(|e| store.error("testing", &e))?;
-        Journal::start(folder, store, follower)
+        Journal::begin(folder, store, follower, &[])
     }
 }

@@ -1,1 +1,13 @@
-//! Placeholder: the report room is being built.
+//! What a run tells: files made from spool and journal, which are the truth; nothing here knows more than they do.
+
+pub mod advice;
+pub mod cell;
+pub mod files;
+pub mod follower;
+mod line;
+pub mod paths;
+pub mod text;
+pub mod totals;
+
+#[cfg(test)]
+mod tests;

@@ -301,3 +301,48 @@ async fn an_emulated_round_trip_delays_and_does_not_narrow() {
     assert!(took >= Duration::from_millis(40) && took < Duration::from_millis(200), "{took:?}");
     sink.end().await;
 }
+
+/// By hand: `cargo test --release --lib sink:: -- --ignored --nocapture speed`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, not a test"]
+async fn speed_of_pipelined_messages() {
+    const GROUP: usize = 64;
+    const GROUPS: usize = 500;
+    let content = format!(
+        "Subject: x\r\nMessage-ID: <x@y>\r\n\r\n{}",
+        "a line of sixty-odd bytes that stands for what people write in mail\r\n".repeat(28)
+    );
+    for ledger in [false, true] {
+        let sink = start("", |options| {
+            if !ledger {
+                options.record.clear();
+            }
+        })
+        .await;
+        let bytes = mail("user@example.com", content.trim_end()).repeat(GROUP);
+        let begun = Instant::now();
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let mut client = sink.smtp().await;
+            let bytes = bytes.clone();
+            clients.push(tokio::spawn(async move {
+                let mut replies = [0u8; 64 << 10];
+                for _ in 0..GROUPS {
+                    client.send(&bytes).await;
+                    let mut lines = 0;
+                    while lines < GROUP * 4 {
+                        let count = client.stream.read(&mut replies).await.expect("reads");
+                        lines += replies[..count].iter().filter(|byte| **byte == b'\n').count();
+                    }
+                }
+            }));
+        }
+        for client in clients {
+            client.await.expect("no panic");
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let counts = sink.end().await;
+        assert_eq!(counts.messages, (2 * GROUP * GROUPS) as u64);
+        eprintln!("ledger {ledger}: {:.0} messages/s of {} bytes", counts.messages as f64 / seconds, content.len());
+    }
+}

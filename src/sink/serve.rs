@@ -152,4 +152,8 @@ async fn receive(stream: TcpStream, door: Door, number: u64, desk: Arc<Desk>) {
         Door::Http => converse(wire, Http::new(desk.clone(), number, crowded), &desk).await,
         _ => converse(wire, Smtp::new(desk.clone(), number, door == Door::Smtps, crowded), &desk).await,
     }
+    // However the conversation ended, it may have been the one that made the number full.
+    if desk.full() {
+        desk.over.notify_one();
+    }
 }

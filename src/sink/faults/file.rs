@@ -17,7 +17,7 @@ enum Item {
     /// `- 451@30%`
     Word(String),
     /// `- fault: 451`, with the rest spelled out.
-    Map(Spelled),
+    Map(Box<Spelled>),
 }
 
 /// A fault spelled out, for what does not fit into a word.

@@ -105,6 +105,9 @@ pub(crate) fn draft(word: &str) -> Result<Draft, Wrong> {
     let mut draft = Draft { name: word[..cut(word)].to_ascii_lowercase(), ..Draft::default() };
     let mut rest = &word[draft.name.len()..];
     while let Some(sign) = rest.chars().next() {
+        if !['=', '[', '*', '@', ':'].contains(&sign) {
+            return wrong(format!("`{rest}` in `{word}` is out of place"), "faults are split by commas or spaces");
+        }
         let tail = &rest[1..];
         match sign {
             '[' => {
@@ -592,6 +595,7 @@ mod tests {
             ("cut-mail[hard]", 1, "[rst]"),
             ("451=3", 1, "`*3`"),
             ("999", 1, "reply code"),
+            ("[]\u{1f300}", 1, "out of place"),
         ] {
             let problem = list.parse::<Faults>().expect_err(list);
             assert_eq!(problem.column, Some(column), "{list}");

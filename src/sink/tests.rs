@@ -1,1 +1,0 @@
-//! Conversations over real sockets, as clients have them.

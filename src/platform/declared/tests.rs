@@ -1,0 +1,1 @@
+//! The engine against a recording server on loopback.

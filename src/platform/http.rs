@@ -290,24 +290,20 @@ fn failure(error: &reqwest::Error, host: &str) -> Failure {
     } else if error.is_connect() && error.is_timeout() {
         (Fault::Connect, "no connection in time".to_owned())
     } else if error.is_connect() {
-        (Fault::Connect, causes(error).find_map(io_cause).map_or_else(|| "no connection".to_owned(), io_words))
+        (Fault::Connect, causes(error).filter_map(io_cause).last().map_or_else(|| "no connection".to_owned(), io_words))
     } else if error.is_timeout() {
         (Fault::Timeout, "no answer in time; the request was sent".to_owned())
     } else if causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_canceled) {
         (Fault::Unsent, "the connection closed before the request was written".to_owned())
     } else {
-        let words = causes(error).find_map(io_cause).map(io_words);
+        let words = causes(error).filter_map(io_cause).last().map(io_words);
         (Fault::Cut, format!("{} after the request was sent", words.unwrap_or_else(|| "no HTTP answer".to_owned())))
     };
     Failure { fault, detail: format!("{host}: {words}") }
 }
 
-/// TLS speaks through an `io::Error` that wraps rustls's own, which `source()` skips.
 fn tls_fault(error: &(dyn StdError + 'static), host: &str) -> Option<Failure> {
-    let found = causes(error).find_map(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| cause.downcast_ref::<rustls::Error>())
-    })?;
+    let found = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
     let failure = match found {
         rustls::Error::InvalidCertificate(why) => {
             Failure { fault: Fault::Trust, detail: format!("{host}: certificate not trusted: {}", trust_words(why)) }
@@ -330,8 +326,13 @@ fn trust_words(why: &rustls::CertificateError) -> String {
     }
 }
 
+/// The chain of causes, through what an `io::Error` wraps: its own `source()` skips that, and TLS speaks through two of them.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source()).take(16)
+    fn next<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        wrapped.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| (*error).source())
+    }
+    std::iter::successors(Some(error), next).take(16)
 }
 
 fn io_cause<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a std::io::Error> {

@@ -23,8 +23,7 @@ use crate::recipient::Address;
 /// Longest URL that servers can be trusted to take.
 const LONGEST_URL: usize = 8000;
 
-/// Makes the requests of one account.
-#[derive(Debug)]
+/// Makes the requests of one account. It holds secrets, and so has no `Debug`.
 pub struct Composer {
     /// The account.
     pub account: Account,
@@ -34,7 +33,8 @@ pub struct Composer {
     pub fixed_url: Option<Url>,
     /// The address of a row that names nobody.
     pub nobody: String,
-    name: String,
+    /// The account's name.
+    pub name: String,
     keys: Vec<(usize, Key)>,
     guarded: bool,
 }

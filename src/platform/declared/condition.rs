@@ -6,6 +6,7 @@ use regex::Regex;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::platform::declared::place;
 use crate::platform::http::{Fault, HeaderMap};
 
 /// What a test looks at.
@@ -366,9 +367,14 @@ enum BodyOf {
 }
 
 /// A JSON pointer (RFC 6901), checked as it is read.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone)]
 pub struct Pointer(pub String);
+
+impl<'de> Deserialize<'de> for Pointer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
 
 impl TryFrom<String> for Pointer {
     type Error = String;
@@ -382,9 +388,13 @@ impl TryFrom<String> for Pointer {
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(try_from = "String")]
 struct Pattern(Regex);
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
 
 impl TryFrom<String> for Pattern {
     type Error = String;

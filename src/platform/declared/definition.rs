@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::limit::{Quota, Scope as QuotaScope};
 use crate::platform::declared::condition::{Condition, OneOrMany, Pointer};
+use crate::platform::declared::place;
 use crate::platform::declared::text::{Text, Tree};
 use crate::platform::sign::{Algorithm, Encoding, KeyEncoding};
 use crate::problem::{Problem, did_you_mean};
@@ -69,22 +70,32 @@ pub struct Definition {
     pub overrides: Vec<Override>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "u64")]
+#[derive(Debug)]
 struct Schema;
 
-impl TryFrom<u64> for Schema {
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
+
+impl TryFrom<String> for Schema {
     type Error = String;
 
-    fn try_from(version: u64) -> Result<Self, String> {
-        if version == 1 { Ok(Schema) } else { Err(format!("schema {version} is not known to this version of notify: write schema: 1")) }
+    fn try_from(version: String) -> Result<Self, String> {
+        if version == "1" { Ok(Schema) } else { Err(format!("schema {version} is not known to this version of notify: write schema: 1")) }
     }
 }
 
 /// The name of a platform: lower-case letters, digits, hyphens.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone)]
 pub struct Name(pub String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
 
 impl TryFrom<String> for Name {
     type Error = String;
@@ -149,9 +160,14 @@ pub struct Var {
 }
 
 /// A regular expression, compiled as it is read.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug)]
 pub struct Pattern(pub regex::Regex);
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
 
 impl TryFrom<String> for Pattern {
     type Error = String;
@@ -379,8 +395,7 @@ pub struct Auth {
 }
 
 /// What a reply means.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "RawRule")]
+#[derive(Debug)]
 pub struct Rule {
     /// The test; `None` for the default, which comes last.
     pub when: Option<Condition>,
@@ -402,6 +417,12 @@ struct RawRule {
     wait: Vec<Wait>,
     because: Option<String>,
     default: Option<Class>,
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::object::<D, RawRule, Rule>(deserializer)
+    }
 }
 
 impl TryFrom<RawRule> for Rule {
@@ -470,8 +491,7 @@ pub enum Scope {
 }
 
 /// Where a wait is written.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "RawWait")]
+#[derive(Debug)]
 pub enum Wait {
     /// A header field: seconds, or an HTTP date.
     Header(String),
@@ -490,6 +510,12 @@ struct RawWait {
     constant: Option<Span>,
 }
 
+impl<'de> Deserialize<'de> for Wait {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::object::<D, RawWait, Wait>(deserializer)
+    }
+}
+
 impl TryFrom<RawWait> for Wait {
     type Error = &'static str;
 
@@ -504,9 +530,14 @@ impl TryFrom<RawWait> for Wait {
 }
 
 /// `30s`, `5m`, `1h`, `1d`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy)]
 struct Span(Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
 
 impl TryFrom<String> for Span {
     type Error = String;

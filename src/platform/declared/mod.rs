@@ -3,6 +3,7 @@
 //! `definition` is the form of the file, `account` what the user says to it, `compose` makes a request, `judge` reads the reply;
 //! `text` and `condition` are the two small languages inside.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -28,6 +29,7 @@ mod compose;
 mod condition;
 pub mod definition;
 mod judge;
+mod place;
 mod text;
 
 #[cfg(test)]
@@ -37,7 +39,6 @@ mod tests;
 const WIDTH: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// A platform told by a definition, with an account's credentials.
-#[derive(Debug)]
 pub struct Declared {
     definition: Arc<Definition>,
     composer: Composer,
@@ -46,6 +47,13 @@ pub struct Declared {
     /// The account's secrets in every form in which a reply might repeat them.
     hide: Vec<String>,
     clock: fn() -> SystemTime,
+}
+
+/// The names alone: everything else may hold a secret.
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Declared({}, {})", self.definition.name.0, self.composer.name)
+    }
 }
 
 impl Declared {

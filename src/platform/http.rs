@@ -180,7 +180,10 @@ impl Client {
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_secs(30))
             .build()
-            .map_err(|error| Problem { what: format!("the HTTP client cannot start: {}", error.without_url()), ..Problem::default() })?;
+            .map_err(|error| Problem {
+                what: format!("the HTTP client cannot start: {}", error.without_url()),
+                ..Problem::default()
+            })?;
         Ok(Client { inner, tls: Arc::new(tls), connect: tuning.connect })
     }
 
@@ -247,7 +250,9 @@ fn tls_config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, Problem> {
     let mut own = Vec::new();
     if let Some(path) = ca_file {
         let unread = |what: String| Problem { what, path: Some(path.to_owned()), ..Problem::default() };
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unread(format!("ca_file cannot be read: {error}")))? {
+        for certificate in
+            CertificateDer::pem_file_iter(path).map_err(|error| unread(format!("ca_file cannot be read: {error}")))?
+        {
             own.push(certificate.map_err(|error| unread(format!("ca_file holds no good PEM certificate: {error}")))?);
         }
         if own.is_empty() {
@@ -261,9 +266,7 @@ fn tls_config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, Problem> {
     let mut config = match rustls_platform_verifier::Verifier::new_with_extra_roots(own, provider) {
         Ok(verifier) => versions.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
         // No system certificates (a bare container) must not stop plain http; https then fails as untrusted, which is the truth.
-        Err(_) if ca_file.is_none() => {
-            versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-        }
+        Err(_) if ca_file.is_none() => versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
         Err(error) => {
             let what = format!("ca_file holds a certificate that cannot be used: {error}");
             return Err(Problem { what, path: ca_file.map(Path::to_owned), ..Problem::default() });

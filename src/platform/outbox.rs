@@ -118,13 +118,16 @@ impl Outbox {
         let Delivery { envelope, message } = delivery;
         let (bytes, extension) = match (self.format, &message.body) {
             (Format::Null, _) => return Ok(Receipt::default()),
-            (Format::Eml, Body::Text(_) | Body::Html { .. }) if is_mail(&envelope.to) => ((self.make_eml)(envelope, message)?, "eml"),
+            (Format::Eml, Body::Text(_) | Body::Html { .. }) if is_mail(&envelope.to) => {
+                ((self.make_eml)(envelope, message)?, "eml")
+            }
             (Format::Eml | Format::Json, _) => (json_bytes(envelope, message)?, "json"),
         };
         // The delivery id makes a second try of the same row find its own file.
         let stem = format!("{:06}-{}", envelope.position.row, file_name(envelope.to.as_str()));
         let shard = if envelope.position.shard == 0 { String::new() } else { format!("p{}-", envelope.position.shard) };
-        let name = place(&self.dir, &format!("{shard}{stem}"), extension, envelope.id.as_str(), &bytes).map_err(|error| disk(&self.dir, &error))?;
+        let name = place(&self.dir, &format!("{shard}{stem}"), extension, envelope.id.as_str(), &bytes)
+            .map_err(|error| disk(&self.dir, &error))?;
         Ok(Receipt { id: Some(name), replay: false, note: None })
     }
 }
@@ -273,7 +276,8 @@ mod tests {
     fn outbox(dir: &Path, format: &str) -> Outbox {
         let settings = serde_yaml::from_str(&format!("{{dir: \"{}\", format: {format}}}", dir.display())).unwrap();
         let config = AccountConfig { name: "out".into(), platform: "outbox".into(), limits: None, concurrency: None, settings };
-        let make: MakeEml = Arc::new(|envelope, message| Ok(format!("{} {}", envelope.to.as_str(), message.body.text().unwrap()).into_bytes()));
+        let make: MakeEml =
+            Arc::new(|envelope, message| Ok(format!("{} {}", envelope.to.as_str(), message.body.text().unwrap()).into_bytes()));
         Outbox::open(&config, &Opening::default(), make).unwrap()
     }
 

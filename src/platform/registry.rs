@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use crate::config::account::AccountConfig;
 use crate::error::{ErrorKind, SendError};
+use crate::platform::declared::Declared;
 use crate::platform::declared::account::keys;
 use crate::platform::declared::definition::Definition;
-use crate::platform::declared::Declared;
 use crate::platform::outbox::{self, Outbox};
 use crate::platform::{Opening, Platform};
 use crate::problem::{Problem, did_you_mean};

@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use crate::config::account::AccountConfig;
 use crate::config::secret::Secret;
 use crate::platform::declared::condition::Condition;
-use crate::platform::declared::definition::{Definition, Method, Override, When, check_header};
+use crate::platform::declared::definition::check::check_header;
+use crate::platform::declared::definition::request::{Method, When};
+use crate::platform::declared::definition::{Definition, Override};
 use crate::platform::declared::text::{Text, Tree, find};
 use crate::platform::http::HeaderName;
 use crate::problem::Problem;
@@ -67,7 +69,8 @@ impl Account {
     /// The first key that is missing, unknown or wrong; never a secret's value.
     pub fn read(config: &AccountConfig, definition: &Definition) -> Result<Self, Problem> {
         let mut settings: serde_yaml::Mapping = config.settings(&keys(definition))?;
-        let wrong = |key: &str, what: &str| Problem { what: format!("account {}: `{key}`: {what}", config.name), ..Problem::default() };
+        let wrong =
+            |key: &str, what: &str| Problem { what: format!("account {}: `{key}`: {what}", config.name), ..Problem::default() };
         let (mut values, mut hidden, mut secrets) = (Map::new(), Map::new(), Vec::new());
         for (name, var) in &definition.vars.0 {
             let written = settings.remove(name.as_str()).filter(|value| !value.is_null());
@@ -119,7 +122,9 @@ impl Account {
             let Some(value) = settings.remove(key).filter(|value| !value.is_null()) else { continue };
             let unread = |error: serde_yaml::Error| wrong(key, &error.to_string());
             match part {
-                Override::Method => account.method = Some(serde_yaml::from_value(value).map_err(|_| wrong(key, "is POST or PUT"))?),
+                Override::Method => {
+                    account.method = Some(serde_yaml::from_value(value).map_err(|_| wrong(key, "is POST or PUT"))?)
+                }
                 Override::Success => account.success = Some(serde_yaml::from_value(value).map_err(unread)?),
                 Override::Headers => account.headers(value, &wrong)?,
                 Override::Body => {
@@ -150,11 +155,13 @@ impl Account {
         for (name, value) in headers {
             let key = format!("headers: {name}");
             check_header(&name).map_err(|what| wrong(&key, &what))?;
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&key, "cannot be the name of a header field"))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&key, "cannot be the name of a header field"))?;
             let text = match scalar(&value) {
                 Some(text) => HeaderText::Template(Text::new(&text).map_err(|what| wrong(&key, &what))?),
                 None => {
-                    let secret: Secret = serde_yaml::from_value(value).map_err(|_| wrong(&key, "write text, or { env: NAME }"))?;
+                    let secret: Secret =
+                        serde_yaml::from_value(value).map_err(|_| wrong(&key, "write text, or { env: NAME }"))?;
                     let secret = secret.resolve().map_err(|what| wrong(&key, &what))?.expose_secret().to_owned();
                     self.secrets.push(secret.clone());
                     HeaderText::Secret(secret)

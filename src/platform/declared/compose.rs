@@ -13,7 +13,8 @@ use crate::delivery::{Delivery, DeliveryId};
 use crate::error::{ErrorKind, SendError};
 use crate::message::{Body, Message};
 use crate::platform::declared::account::{Account, HeaderText};
-use crate::platform::declared::definition::{Definition, IdemFormat, Method};
+use crate::platform::declared::definition::request::Method;
+use crate::platform::declared::definition::{Definition, IdemFormat};
 use crate::platform::declared::text::{Text, Tree};
 use crate::platform::http::{self, Call, HeaderMap, HeaderName, HeaderValue, Url};
 use crate::platform::sign::{self, Key};
@@ -59,7 +60,10 @@ impl Composer {
             let secret = sign.key.render(&values).map_err(|what| wrong(what, ""))?;
             let key = Key::read(&secret, sign.key_encoding, sign.alg).map_err(|what| {
                 let from = sign.key.names().join(", ").replace("secret.", "");
-                wrong(format!("the {} signature is made with `{from}`: {what}", sign.name), "name the secret as { env: NAME }, or leave the signature out")
+                wrong(
+                    format!("the {} signature is made with `{from}`: {what}", sign.name),
+                    "name the secret as { env: NAME }, or leave the signature out",
+                )
             })?;
             keys.push((at, key));
         }
@@ -81,7 +85,15 @@ impl Composer {
         } else {
             None
         };
-        let composer = Composer { nobody: format!("{}:{name}", definition.name.0), name: name.to_owned(), account, endpoint, fixed_url, keys, guarded };
+        let composer = Composer {
+            nobody: format!("{}:{name}", definition.name.0),
+            name: name.to_owned(),
+            account,
+            endpoint,
+            fixed_url,
+            keys,
+            guarded,
+        };
         if let Some(url) = &composer.fixed_url {
             composer.guard(url).map_err(|what| wrong(what, "use https"))?;
         }
@@ -269,7 +281,12 @@ fn render(text: &Text, values: &Context) -> Result<String, SendError> {
 
 /// A value with CR, LF or NUL is refused; the value is not told, since it may be a secret.
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), SendError> {
-    let bad = |_| SendError::new(ErrorKind::BadMessage, format!("the header field {name} cannot hold its value: a line break or control character"));
+    let bad = |_| {
+        SendError::new(
+            ErrorKind::BadMessage,
+            format!("the header field {name} cannot hold its value: a line break or control character"),
+        )
+    };
     let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(bad)?;
     value.set_sensitive(true);
     let key = HeaderName::from_bytes(name.as_bytes())

@@ -151,7 +151,9 @@ impl Condition {
             Condition::Any(each) => each.iter().any(Condition::takes_doubtful),
             // The service's own code inside the body is its word; a status of a gateway is nobody's.
             Condition::All(each) => each.iter().any(Condition::takes_doubtful) && !each.iter().any(Condition::is_word),
-            Condition::Status(ranges) => [500, 502, 504].into_iter().any(|status| ranges.iter().any(|range| range.contains(status))),
+            Condition::Status(ranges) => {
+                [500, 502, 504].into_iter().any(|status| ranges.iter().any(|range| range.contains(status)))
+            }
             Condition::Net(nets) => nets.iter().any(|net| *net != Net::Connect),
             _ => false,
         }
@@ -324,8 +326,14 @@ impl<'de> Visitor<'de> for Tests {
             (Some(Subject::Json(pointer)), Some(expect)) => tests.push(Condition::Json(pointer, expect)),
             (Some(Subject::Header(name)), expect) => tests.push(Condition::Header(name, expect.unwrap_or(Expect::Exists(true)))),
             (Some(Subject::Body), Some(expect)) => tests.push(Condition::Body(expect)),
-            (Some(_), None) => return Err(de::Error::custom("the test says what to look at, but not what to expect: add eq, in, match or exists")),
-            (None, Some(_)) => return Err(de::Error::custom("the test says what to expect, but not of what: add json, header or body")),
+            (Some(_), None) => {
+                return Err(de::Error::custom(
+                    "the test says what to look at, but not what to expect: add eq, in, match or exists",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(de::Error::custom("the test says what to expect, but not of what: add json, header or body"));
+            }
         }
         match tests.len() {
             0 => Err(de::Error::custom("an empty test: write { status: 2xx }, say")),

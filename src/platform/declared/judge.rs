@@ -11,7 +11,8 @@ use crate::batch::Verdict;
 use crate::delivery::Receipt;
 use crate::error::{ErrorKind, SendError};
 use crate::platform::declared::condition::{Condition, Pointer, Proof, Seen};
-use crate::platform::declared::definition::{Class, Definition, Rule, Scope, Wait};
+use crate::platform::declared::definition::Definition;
+use crate::platform::declared::definition::reply::{Class, Rule, Scope, Wait};
 use crate::platform::http::{Ending, Failure, Fault, HeaderMap, Reply};
 
 /// No service means a longer wait than this; what is longer is a mistake (milliseconds for seconds).
@@ -60,8 +61,7 @@ impl Judge<'_> {
 
     fn reply(&self, reply: &Reply) -> Verdict {
         let body = String::from_utf8_lossy(&reply.body);
-        let json: Option<Value> =
-            if reply.ending == Ending::Whole { serde_json::from_slice(&reply.body).ok() } else { None };
+        let json: Option<Value> = if reply.ending == Ending::Whole { serde_json::from_slice(&reply.body).ok() } else { None };
         let seen = Seen { status: Some(reply.status), fault: None, headers: &reply.headers, body: &body, json: json.as_ref() };
         let taken = |replay| Ok(Receipt { id: self.first(&self.definition.id.0, &seen, ID), replay, note: None });
         let success = self.success.unwrap_or(&self.definition.success);
@@ -76,7 +76,7 @@ impl Judge<'_> {
         if !redirect && good_status && proof == Proof::Holds {
             return taken(false);
         }
-        if let Some(rule) = self.rule(&seen) {
+        if let Some(rule) = self.rule(&seen).filter(|rule| !redirect || rule.class != Class::Ok) {
             return match kind_of(rule.class, rule.scope) {
                 None => taken(false),
                 Some(kind) => Err(self.error(kind, self.words(reply, &seen), reply, &seen, &rule.wait)),

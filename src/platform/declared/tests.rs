@@ -40,6 +40,7 @@ enum Act {
 struct Server {
     port: u16,
     seen: Arc<Mutex<Vec<String>>>,
+    connections: Arc<Mutex<usize>>,
 }
 
 impl Server {
@@ -48,8 +49,11 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&seen);
+        let connections = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
+                *count.lock().unwrap() += 1;
                 let (act, record) = (act.clone(), Arc::clone(&record));
                 tokio::spawn(async move {
                     if matches!(act, Act::CutFirst) {
@@ -70,7 +74,7 @@ impl Server {
                 });
             }
         });
-        Server { port, seen }
+        Server { port, seen, connections }
     }
 
     fn url(&self) -> String {
@@ -87,7 +91,8 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> Option<String> {
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap()));
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap()));
             if body.len() >= length.unwrap_or(0) {
                 return Some(text);
             }
@@ -107,7 +112,8 @@ fn answer(status: &str, headers: &str, body: &str) -> Act {
 fn platform_of(definition: &str, settings: &str) -> Result<Declared, Problem> {
     let definition = Definition::read(definition, Path::new("x.yaml"))?;
     let settings = serde_yaml::from_str(settings).unwrap();
-    let config = AccountConfig { name: "hook".into(), platform: definition.name.0.clone(), limits: None, concurrency: None, settings };
+    let config =
+        AccountConfig { name: "hook".into(), platform: definition.name.0.clone(), limits: None, concurrency: None, settings };
     let opening = Opening { final_timeout: Some(Duration::from_millis(600)), ..Opening::default() };
     Declared::open(Arc::new(definition), &config, &opening, clock)
 }
@@ -138,12 +144,20 @@ fn id() -> String {
 #[tokio::test]
 async fn the_golden_request() {
     let server = Server::start(answer("200 OK", "", r#"{"id":"evt_1"}"#)).await;
-    let platform = webhook(&format!("{{url: \"{}\", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, bearer: abcdef}}", server.url()));
+    let platform =
+        webhook(&format!("{{url: \"{}\", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, bearer: abcdef}}", server.url()));
     let receipt = send(&platform, delivery("u1", text())).await.unwrap();
     assert_eq!(receipt.id.as_deref(), Some("evt_1"));
 
-    let body = format!(r#"{{"type":"notify.message","id":"{}","to":"u1","subject":"Hi \"you\"","text":"你好 {{{{secret.bearer}}}} <b>&\"\n"}}"#, id());
-    let key = crate::platform::sign::Key::read("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", crate::platform::sign::KeyEncoding::Whsec, Default::default());
+    let body = format!(
+        r#"{{"type":"notify.message","id":"{}","to":"u1","subject":"Hi \"you\"","text":"你好 {{{{secret.bearer}}}} <b>&\"\n"}}"#,
+        id()
+    );
+    let key = crate::platform::sign::Key::read(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        crate::platform::sign::KeyEncoding::Whsec,
+        Default::default(),
+    );
     let signature = key.unwrap().sign(format!("{}.1700000000.{body}", id()).as_bytes(), Default::default());
     let expected = format!(
         "POST /hook/{SECRET}?key=q-{SECRET} HTTP/1.1\r\ncontent-type: application/json; charset=utf-8\r\nidempotency-key: {id}\r\nwebhook-id: {id}\r\n\
@@ -171,7 +185,7 @@ async fn ready_json_goes_as_it_is_and_is_signed_as_it_is_sent() {
         let request = server.requests().pop().unwrap();
         assert!(request.starts_with("PUT ") && request.contains(header), "{request}");
         assert!(request.ends_with(r#"{"type":"notify.message","data":{"to":"u1","text":"你好"}}"#), "{request}");
-        assert_eq!(request.contains("webhook-signature"), false);
+        assert!(!request.contains("webhook-signature"));
     }
 }
 
@@ -188,7 +202,10 @@ async fn the_account_says_its_own_body_headers_and_success() {
     delivery.message.meta.insert("who".into(), json!({"id": 3}));
     send(&platform, delivery).await.unwrap();
     let request = server.requests().pop().unwrap();
-    assert!(request.contains("authorization: Basic dTpwOnc=\r\n") && request.contains("x-team: ops\r\nx-to: u1\r\n"), "{request}");
+    assert!(
+        request.contains("authorization: Basic dTpwOnc=\r\n") && request.contains("x-team: ops\r\nx-to: u1\r\n"),
+        "{request}"
+    );
     assert!(request.ends_with(r#"{"msg":{"text":"a"},"n":7,"who":{"id":3}}"#), "{request}");
 }
 
@@ -332,11 +349,11 @@ async fn the_service_names_its_wait() {
 async fn a_reply_that_repeats_our_secrets_is_told_without_them() {
     let body = format!(r#"{{"message":"bad token {SECRET}\u0007 for /hook/{SECRET}?key=q-{SECRET}\r\nnext"}}"#);
     let server = Server::start(answer("400 Bad", "", &body)).await;
-    let platform = webhook(&format!("{{url: \"{}\", bearer: {SECRET}, headers: {{X-Key: {{file: \"{}\"}}}}}}", server.url(), {
-        let path = std::env::temp_dir().join(format!("notify-header-{}", std::process::id()));
-        std::fs::write(&path, "h3ader-secret\n").unwrap();
-        path.display().to_string()
-    }));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "h3ader-secret\n").unwrap();
+    let headers = format!("headers: {{X-Key: {{file: \"{}\"}}}}", file.display());
+    let platform = webhook(&format!("{{url: \"{}\", bearer: {SECRET}, {headers}}}", server.url()));
     let error = send(&platform, delivery("u1", text())).await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("400"));
     assert!(error.detail.starts_with("HTTP 400: bad token *** for "), "{error}");
@@ -350,8 +367,20 @@ async fn a_reply_that_repeats_our_secrets_is_told_without_them() {
 fn only_http_urls_are_sent_to_and_each_endpoint_is_a_lane() {
     let platform = webhook("{}");
     let addressing = &platform.capability().addressing;
-    assert_eq!((addressing.columns.as_slice(), addressing.secret), (["webhook", "url", "to"].map(str::to_owned).as_slice(), true));
-    for bad in ["", "file:///etc/passwd", "ftp://h/x", "bob@example.com", "http://", "https://h/ x", "javascript:alert(1)", "https://h/\nx"] {
+    assert_eq!(
+        (addressing.columns.as_slice(), addressing.secret),
+        (["webhook", "url", "to"].map(str::to_owned).as_slice(), true)
+    );
+    for bad in [
+        "",
+        "file:///etc/passwd",
+        "ftp://h/x",
+        "bob@example.com",
+        "http://",
+        "https://h/ x",
+        "javascript:alert(1)",
+        "https://h/\nx",
+    ] {
         let error = platform.lane(&bad.into()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::BadAddress, "{bad}");
     }
@@ -441,14 +470,17 @@ async fn a_users_definition_is_sent_by_its_own_rules() {
         (answer("200 OK", "", r#"{"ok":false,"code":8}"#), Some((ErrorKind::BadAddress, "200 8", None))),
         (answer("502 Gateway", "", ""), Some((ErrorKind::Unavailable, "502", None))),
     ] {
+        let replayed = matches!(&act, Act::Say(reply) if reply.contains("x-accepted"));
         let server = Server::start(act).await;
         let small = platform_of(SMALL, &format!("{{token: t0ken, base: \"http://127.0.0.1:{}\"}}", server.port)).unwrap();
         let verdict = send(&small, delivery("../a b?x#y@evil", Body::Text("hi".into()))).await;
-        let got = verdict.as_ref().err().map(|error| (error.kind, error.code.as_deref().unwrap(), error.retry_after.map(|wait| wait.as_secs())));
+        let got = verdict
+            .as_ref()
+            .err()
+            .map(|error| (error.kind, error.code.as_deref().unwrap(), error.retry_after.map(|wait| wait.as_secs())));
         assert_eq!(got, expected, "{verdict:?}");
-        if let Ok(receipt) = &verdict {
-            assert_eq!(receipt.replay, server.requests().len() == 1 && got.is_none() && receipt.replay);
-        }
+        assert_eq!(verdict.as_ref().is_ok_and(|receipt| receipt.replay), replayed);
+        assert_eq!(server.requests().len(), 1);
         let line = "POST /bott0ken/send/..%2Fa%20b%3Fx%23y%40evil?at=1700000000000&who=..%2Fa+b%3Fx%23y%40evil HTTP/1.1";
         assert_eq!(server.requests()[0].lines().next(), Some(line));
         assert!(small.capability().idempotent);
@@ -459,11 +491,12 @@ async fn a_users_definition_is_sent_by_its_own_rules() {
 
 #[test]
 fn a_broken_definition_is_told_with_its_place() {
+    let mut wrong = Vec::new();
     for (from, to, line, column, said) in [
         ("schema: 1", "schema: 2", 1, 9, "schema 2 is not known"),
         ("title:", "tilte:", 3, 1, "did you mean `title`?"),
         ("name: small", "name: Small Talk", 2, 7, "use a-z"),
-        ("method: POST", "method: GET", 10, 11, "known here: POST, PUT"),
+        ("method: POST", "method: GET", 10, 11, "`GET` is not known here"),
         ("{secret: true, required", "{secrte: true, required", 6, 11, "did you mean `secret`?"),
         ("{{secret.token}}/send", "{{token}}/send", 11, 24, "did you mean `secret.token`?"),
         ("{{base}}/bot", "{{bsae}}/bot", 11, 11, "did you mean `base`?"),
@@ -472,9 +505,9 @@ fn a_broken_definition_is_told_with_its_place() {
         ("success: {json: /ok, eq: true}", "success: {json: /ok}", 14, 10, "add eq, in, match or exists"),
         ("success: {json: /ok, eq: true}", "success: {jsn: /ok, eq: true}", 14, 11, "did you mean `json`?"),
         ("{status: 429}", "{status: 4292}", 17, 21, "from 100 to 599"),
-        ("class: gone", "class: goone", 18, 45, "did you mean `gone`?"),
+        ("class: gone", "class: goone", 18, 43, "did you mean `gone`?"),
         (", because: \"a doubled line is cheaper than a missing alert\"", "", 20, 5, "because"),
-        ("{const: 30s}", "{const: 30 parsecs}", 17, 70, "write 500ms"),
+        ("{const: 30s}", "{const: 30 parsecs}", 17, 71, "write 500ms"),
         ("default: permanent", "default: transient", 22, 5, "nobody knows"),
         ("json: {text", "jsn: {text", 13, 3, "did you mean `json`?"),
         ("schema: 1\n", "", 1, 1, "missing field `schema`"),
@@ -482,9 +515,36 @@ fn a_broken_definition_is_told_with_its_place() {
         assert!(SMALL.contains(from), "{from}");
         let problem = Definition::read(&SMALL.replacen(from, to, 1), Path::new("small.yaml")).expect_err(to);
         let told = problem.to_string();
-        assert!(told.contains(said), "{to}: {told}");
-        assert_eq!((problem.line, problem.column), (Some(line), Some(column)), "{to}: {told}");
+        if !told.contains(said) || (problem.line, problem.column) != (Some(line), Some(column)) {
+            wrong.push(format!("{to} should be {line}:{column} {said}\n{told}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     let order = SMALL.replace("  - default: permanent\n", "").replace("errors:\n", "errors:\n  - default: permanent\n");
     assert!(Definition::read(&order, Path::new("small.yaml")).unwrap_err().to_string().contains("never reached"));
+}
+
+#[test]
+fn the_example_of_the_guide_is_a_good_definition() {
+    let guide = include_str!("../../../docs/adding-a-platform.md");
+    let example = guide.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    platform_of(example, "{token: ch-1}").unwrap_or_else(|problem| panic!("{problem}"));
+}
+
+#[tokio::test]
+async fn no_definition_turns_a_redirect_into_a_success() {
+    let eager = SMALL.replace("  - default", "  - {when: {status: 3xx}, class: ok}\n  - default");
+    let server = Server::start(answer("302 Found", "location: /x\r\n", "")).await;
+    let platform = platform_of(&eager, &format!("{{token: t, base: \"http://127.0.0.1:{}\"}}", server.port)).unwrap();
+    assert_eq!(send(&platform, delivery("u1", text())).await.unwrap_err().kind, ErrorKind::BadMessage);
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_and_used_again() {
+    let server = Server::start(answer("200 OK", "", "{}")).await;
+    let platform = webhook(&format!("{{url: \"{}\"}}", server.url()));
+    for _ in 0..20 {
+        send(&platform, delivery("u1", text())).await.unwrap();
+    }
+    assert_eq!((server.requests().len(), *server.connections.lock().unwrap()), (20, 1));
 }

@@ -43,7 +43,8 @@ impl Text {
         if !source.contains("{{") {
             return Ok(Text { source: source.to_owned(), template: None, names: Vec::new() });
         }
-        let template = Template::compile(source).map_err(|error| format!("\"{source}\" is not a template: {}", error.reason()))?;
+        let template =
+            Template::compile(source).map_err(|error| format!("\"{source}\" is not a template: {}", error.reason()))?;
         let mut names = Vec::new();
         names_of(&template, &mut names);
         names.sort();
@@ -324,6 +325,9 @@ mod tests {
 
     #[test]
     fn what_a_row_holds_is_never_a_template() {
-        assert_eq!(render("{a: \"{{to}}\"}", json!({"to": "{{secret.k}}", "secret": {"k": "s3cret"}})), json!({"a": "{{secret.k}}"}));
+        assert_eq!(
+            render("{a: \"{{to}}\"}", json!({"to": "{{secret.k}}", "secret": {"k": "s3cret"}})),
+            json!({"a": "{{secret.k}}"})
+        );
     }
 }

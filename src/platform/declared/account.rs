@@ -1,0 +1,211 @@
+//! What an account says to a definition: its keys read, its secrets resolved, its own parts in place of the definition's.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+use crate::config::account::AccountConfig;
+use crate::config::secret::Secret;
+use crate::platform::declared::condition::Condition;
+use crate::platform::declared::definition::check::check_header;
+use crate::platform::declared::definition::request::{Method, When};
+use crate::platform::declared::definition::{Definition, Override};
+use crate::platform::declared::text::{Text, Tree, find};
+use crate::platform::http::HeaderName;
+use crate::problem::Problem;
+
+/// The account, read.
+pub struct Account {
+    /// Its keys as templates see them: `base`, `secret.token`. Every key is there; one that is not set is empty.
+    pub values: Map<String, Value>,
+    /// Every secret's value, to be kept out of what a reply says.
+    pub secrets: Vec<String>,
+    /// `method:`.
+    pub method: Option<Method>,
+    /// `headers:`; a value by reference is a secret and no template.
+    pub headers: Vec<(HeaderName, HeaderText)>,
+    /// `body:`.
+    pub body: Option<Tree>,
+    /// `success:`.
+    pub success: Option<Condition>,
+    /// `idempotent:`; a resend under the same key is harmless.
+    pub idempotent: Option<bool>,
+    /// `ca_file:`.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The value of an account's own header.
+pub enum HeaderText {
+    /// As written in the config.
+    Template(Text),
+    /// Resolved.
+    Secret(String),
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Account(***)")
+    }
+}
+
+/// The keys that an account of this definition may have.
+pub fn keys(definition: &Definition) -> Vec<&str> {
+    let mut keys: Vec<&str> = definition.vars.0.iter().map(|(name, _)| name.as_str()).collect();
+    keys.extend(definition.overrides.iter().map(|part| part.key()));
+    if definition.idempotency.is_some() {
+        keys.push("idempotent");
+    }
+    keys.push("ca_file");
+    keys
+}
+
+impl Account {
+    /// Reads the account.
+    ///
+    /// # Errors
+    /// The first key that is missing, unknown or wrong; never a secret's value.
+    pub fn read(config: &AccountConfig, definition: &Definition) -> Result<Self, Problem> {
+        let mut settings: serde_yaml::Mapping = config.settings(&keys(definition))?;
+        let wrong =
+            |key: &str, what: &str| Problem { what: format!("account {}: `{key}`: {what}", config.name), ..Problem::default() };
+        let (mut values, mut hidden, mut secrets) = (Map::new(), Map::new(), Vec::new());
+        for (name, var) in &definition.vars.0 {
+            let written = settings.remove(name.as_str()).filter(|value| !value.is_null());
+            let value = match written {
+                Some(value) if var.secret => {
+                    let secret: Secret = serde_yaml::from_value(value)
+                        .map_err(|_| wrong(name, "write text, or { env: NAME }, { file: PATH }, { cmd: \"pass show x\" }"))?;
+                    let secret = secret.resolve().map_err(|what| wrong(name, &what))?;
+                    Some(secret.expose_secret().to_owned())
+                }
+                Some(value) => Some(scalar(&value).ok_or_else(|| wrong(name, "must be text"))?),
+                None => var.default.clone(),
+            };
+            let value = value.filter(|value| !value.is_empty());
+            if let Some(value) = &value {
+                // A secret is told by its key alone.
+                let shown = if var.secret { "the value".to_owned() } else { format!("\"{value}\"") };
+                if let Some(pattern) = var.pattern.as_ref().filter(|pattern| !pattern.0.is_match(value)) {
+                    return Err(wrong(name, &format!("{shown} does not have the form {}", pattern.0.as_str())));
+                }
+                if let Some(words) = var.one_of.as_ref().filter(|words| !words.contains(value)) {
+                    return Err(wrong(name, &format!("{shown} is not one of {}", words.join(", "))));
+                }
+            } else if var.required {
+                let help = format!("platform {} cannot do without it", config.platform);
+                return Err(Problem { help: Some(help), ..wrong(name, "is missing") });
+            }
+            if var.secret {
+                secrets.extend(value.clone());
+                hidden.insert(name.clone(), Value::String(value.unwrap_or_default()));
+            } else {
+                values.insert(name.clone(), Value::String(value.unwrap_or_default()));
+            }
+        }
+        values.insert("secret".to_owned(), Value::Object(hidden));
+
+        let mut account = Account {
+            values,
+            secrets,
+            method: None,
+            headers: Vec::new(),
+            body: None,
+            success: None,
+            idempotent: None,
+            ca_file: None,
+        };
+        for part in &definition.overrides {
+            let key = part.key();
+            let Some(value) = settings.remove(key).filter(|value| !value.is_null()) else { continue };
+            let unread = |error: serde_yaml::Error| wrong(key, &error.to_string());
+            match part {
+                Override::Method => {
+                    account.method = Some(serde_yaml::from_value(value).map_err(|_| wrong(key, "is POST or PUT"))?)
+                }
+                Override::Success => account.success = Some(serde_yaml::from_value(value).map_err(unread)?),
+                Override::Headers => account.headers(value, &wrong)?,
+                Override::Body => {
+                    let body: Tree = serde_yaml::from_value(value).map_err(unread)?;
+                    body.names().into_iter().try_for_each(|name| definition.allows(name)).map_err(|what| wrong(key, &what))?;
+                    account.body = Some(body);
+                }
+            }
+        }
+        for (name, text) in &account.headers {
+            if let HeaderText::Template(text) = text {
+                let known = text.names().iter().try_for_each(|name| definition.allows(name));
+                known.map_err(|what| wrong(&format!("headers: {name}"), &what))?;
+            }
+        }
+        if let Some(value) = settings.remove("idempotent") {
+            account.idempotent = Some(serde_yaml::from_value(value).map_err(|_| wrong("idempotent", "is true or false"))?);
+        }
+        if let Some(value) = settings.remove("ca_file") {
+            account.ca_file = Some(serde_yaml::from_value(value).map_err(|_| wrong("ca_file", "is the path of a PEM file"))?);
+        }
+        Ok(account)
+    }
+
+    fn headers(&mut self, value: serde_yaml::Value, wrong: &impl Fn(&str, &str) -> Problem) -> Result<(), Problem> {
+        let headers: BTreeMap<String, serde_yaml::Value> =
+            serde_yaml::from_value(value).map_err(|_| wrong("headers", "is an object: { X-Team: ops }"))?;
+        for (name, value) in headers {
+            let key = format!("headers: {name}");
+            check_header(&name).map_err(|what| wrong(&key, &what))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&key, "cannot be the name of a header field"))?;
+            let text = match scalar(&value) {
+                Some(text) => HeaderText::Template(Text::new(&text).map_err(|what| wrong(&key, &what))?),
+                None => {
+                    let secret: Secret =
+                        serde_yaml::from_value(value).map_err(|_| wrong(&key, "write text, or { env: NAME }"))?;
+                    let secret = secret.resolve().map_err(|what| wrong(&key, &what))?.expose_secret().to_owned();
+                    self.secrets.push(secret.clone());
+                    HeaderText::Secret(secret)
+                }
+            };
+            self.headers.push((name, text));
+        }
+        Ok(())
+    }
+
+    /// The value of a key, if it is set: `signature`, `secret.token`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+        let value = self.values.get(first)?;
+        let value = if rest.is_empty() { Some(value) } else { find(value, rest) };
+        value.and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Whether a `when` holds for this account; `signs` names the signatures that are made.
+    pub fn meets(&self, when: Option<&When>, signs: &[&str]) -> bool {
+        let Some(when) = when else { return true };
+        if let Some(all) = &when.all {
+            return all.iter().all(|when| self.meets(Some(when), signs));
+        }
+        if let Some(any) = &when.any {
+            return any.iter().any(|when| self.meets(Some(when), signs));
+        }
+        let name = when.var.as_deref().unwrap_or_default();
+        let value = match name.strip_prefix("sign.") {
+            Some(sign) => signs.contains(&sign).then_some("made"),
+            None => self.get(name),
+        };
+        match &when.eq {
+            Some(wanted) => value == Some(wanted.as_str()),
+            None => value.is_some() == when.exists.unwrap_or(true),
+        }
+    }
+}
+
+fn scalar(value: &serde_yaml::Value) -> Option<String> {
+    match value {
+        serde_yaml::Value::String(text) => Some(text.clone()),
+        serde_yaml::Value::Number(number) => Some(number.to_string()),
+        serde_yaml::Value::Bool(yes) => Some(yes.to_string()),
+        _ => None,
+    }
+}

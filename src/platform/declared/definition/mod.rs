@@ -1,0 +1,313 @@
+//! A platform told in YAML, `schema: 1`: what a definition file may say, read strictly, every mistake with its line and column.
+//!
+//! A key that this version does not know is an error, never a wish that is silently not granted.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use serde::{Deserialize, Deserializer};
+
+use crate::limit::{Quota, Scope as QuotaScope};
+use crate::platform::declared::condition::{Condition, OneOrMany, Pointer};
+use crate::platform::declared::definition::reply::Rule;
+use crate::platform::declared::definition::request::{Request, Sign};
+use crate::platform::declared::place::{self, Named, Span};
+
+pub mod check;
+pub mod reply;
+pub mod request;
+
+/// A platform, as its file tells it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// The version of this form: 1.
+    #[allow(dead_code)] // read so that it is checked
+    schema: Schema,
+    /// `platform:` of an account.
+    pub name: Name,
+    /// For people.
+    pub title: String,
+    /// Where the facts were read.
+    #[serde(default)]
+    pub docs: Vec<String>,
+    /// What an account says.
+    #[serde(default)]
+    pub vars: Named<Var>,
+    /// Where the addresses of rows are found.
+    pub addressing: Addresses,
+    /// What the platform takes.
+    #[serde(default)]
+    pub message: Limits,
+    /// Signatures, made in this order.
+    #[serde(default)]
+    pub sign: Vec<Sign>,
+    /// What is sent.
+    pub request: Request,
+    /// When a reply means that the message was taken.
+    pub success: Condition,
+    /// Where a reply holds the service's id; the first that exists.
+    #[serde(default)]
+    pub id: OneOrMany<Pointer>,
+    /// Where a reply holds the service's error code.
+    #[serde(default)]
+    pub code: OneOrMany<Pointer>,
+    /// Where a reply holds words for a person.
+    #[serde(default)]
+    pub detail: OneOrMany<Pointer>,
+    /// What other replies mean: the first that matches.
+    #[serde(default)]
+    pub errors: Vec<Rule>,
+    /// The platform's own limits.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
+    /// Requests in flight at once.
+    pub concurrency: Option<NonZeroUsize>,
+    /// The platform's key against doubles.
+    pub idempotency: Option<Idempotency>,
+    /// Parts of this definition that an account may say itself.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+}
+
+#[derive(Debug)]
+struct Schema;
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
+
+impl TryFrom<String> for Schema {
+    type Error = String;
+
+    fn try_from(version: String) -> Result<Self, String> {
+        if version == "1" {
+            Ok(Schema)
+        } else {
+            Err(format!("schema {version} is not known to this version of notify: write schema: 1"))
+        }
+    }
+}
+
+/// The name of a platform: lower-case letters, digits, hyphens.
+#[derive(Debug, Clone)]
+pub struct Name(pub String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let good = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') && !name.is_empty();
+        if good { Ok(Name(name)) } else { Err(format!("\"{name}\" cannot be a platform's name: use a-z, 0-9 and -")) }
+    }
+}
+
+/// A key of the account.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Var {
+    /// Never shown; templates see it as `secret.NAME`.
+    #[serde(default)]
+    pub secret: bool,
+    /// An account without it is refused.
+    #[serde(default)]
+    pub required: bool,
+    /// What it is when an account does not say.
+    pub default: Option<String>,
+    /// What its text must match.
+    pub pattern: Option<Pattern>,
+    /// The only values it may have.
+    pub one_of: Option<Vec<String>>,
+    /// For `notify platforms show`.
+    pub about: Option<String>,
+}
+
+/// A regular expression, compiled as it is read.
+#[derive(Debug)]
+pub struct Pattern(pub regex::Regex);
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        regex::Regex::new(&text).map(Pattern).map_err(|_| format!("\"{text}\" is not a regular expression"))
+    }
+}
+
+/// Where addresses are found.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addresses {
+    /// Columns that say whom a message is for, in order of preference.
+    pub columns: Vec<String>,
+    /// The address is an URL: the account's, or else the row's.
+    pub endpoint: Option<Endpoint>,
+    /// Addresses are telephone numbers.
+    #[serde(default)]
+    pub phone: bool,
+    /// Letter case does not tell addresses apart.
+    #[serde(default)]
+    pub fold_case: bool,
+    /// An address may be a credential.
+    #[serde(default)]
+    pub secret: bool,
+}
+
+/// A platform whose requests go to an URL that the user names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// The account's key that holds it; every row then goes there, and what a row says is data.
+    pub var: String,
+    /// The columns that hold a row's own, where the account has none.
+    pub columns: Vec<String>,
+}
+
+/// What the platform takes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Longest text and body; what is longer is refused before it is sent.
+    #[serde(default)]
+    pub max: Max,
+}
+
+/// Longest content.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Max {
+    /// The text.
+    pub text: Option<Size>,
+    /// The body of the request.
+    pub body: Option<Bytes>,
+}
+
+/// A length in characters or bytes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// Characters (Unicode scalar values).
+    pub chars: Option<usize>,
+    /// Bytes of UTF-8.
+    pub bytes: Option<usize>,
+}
+
+/// A length in bytes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bytes {
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// A limit of the platform.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(from = "RawLimit")]
+pub struct Limit(pub Quota);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimit {
+    per: Per,
+    max: NonZeroU32,
+    every: Span,
+    burst: Option<NonZeroU32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Per {
+    Account,
+    Target,
+}
+
+impl From<RawLimit> for Limit {
+    fn from(raw: RawLimit) -> Self {
+        let scope = match raw.per {
+            Per::Account => QuotaScope::Account,
+            Per::Target => QuotaScope::Address,
+        };
+        let quota = Quota::new(raw.max, raw.every.0, scope);
+        Limit(Quota { burst: raw.burst.unwrap_or(quota.burst), ..quota })
+    }
+}
+
+/// The platform's key against doubles, made from the delivery id.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idempotency {
+    /// The header field that carries it; without it the body or URL does, as `{{idem}}`.
+    pub header: Option<String>,
+    /// How it is written.
+    #[serde(default)]
+    pub format: IdemFormat,
+    /// Whether a resend under the same key is known to be harmless.
+    #[serde(default)]
+    pub honoured: Honoured,
+    /// Replies that say: I have that already.
+    #[serde(default)]
+    pub replay: Vec<Condition>,
+}
+
+/// How the key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdemFormat {
+    /// The delivery id itself.
+    #[default]
+    String,
+    /// UUID, version 5.
+    Uuid,
+    /// The same without hyphens.
+    Hex32,
+}
+
+/// Who says that a resend is harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Honoured {
+    /// The service documents it.
+    Always,
+    /// The account, by `idempotent: true`.
+    #[default]
+    Account,
+}
+
+/// A part that an account may say itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Override {
+    /// `method: PUT`.
+    Method,
+    /// `headers: { X-Team: ops }`, added to the definition's.
+    Headers,
+    /// `body:`, a tree in place of every kind.
+    Body,
+    /// `success:`, a test in place of the definition's.
+    Success,
+}
+
+impl Override {
+    /// The key of an account.
+    pub fn key(self) -> &'static str {
+        match self {
+            Override::Method => "method",
+            Override::Headers => "headers",
+            Override::Body => "body",
+            Override::Success => "success",
+        }
+    }
+}

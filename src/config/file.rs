@@ -45,6 +45,10 @@ pub(crate) fn read(path: &Path) -> Result<ConfigFile, Unread> {
     if bytes.len() as u64 > LONGEST {
         return Err(Unread::Because(format!("is longer than {} MB: is it the right file?", LONGEST / 1024 / 1024)));
     }
+    // The parser takes a byte order mark for a document of its own.
+    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+        bytes.drain(..3);
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let bytes = error.as_bytes();
         let line = 1 + bytes[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();

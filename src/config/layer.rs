@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use super::check::{self, Delicate, Findings};
 use super::file::{self, ConfigFile, Unread};
 use super::literal::is_reference;
+use super::request::Request;
 use super::source::{Source, Sources};
 use super::syntax;
 use super::tree::{self, Entry, Kind, Node, Place, Slip};
-use super::{Request, variables};
+use super::variables;
 use crate::problem::{Problem, did_you_mean};
 
 /// What the layers came to.
@@ -38,7 +39,7 @@ pub(crate) fn candidates(request: &Request<'_>) -> Vec<PathBuf> {
 /// Reads and lays everything over each other; mistakes are collected, never the end.
 pub(crate) fn read(request: &Request<'_>) -> Layers {
     let mut layers = Layers {
-        tree: Node { at: Place { source: usize::MAX, line: 0, column: 0 }, kind: Kind::Map(Vec::new()) },
+        tree: Node { at: Place::BUILT_IN, kind: Kind::Map(Vec::new()) },
         sources: Sources::default(),
         files: Vec::new(),
         found: Findings::default(),
@@ -85,7 +86,7 @@ impl Layers {
         self.files.push(shown.clone());
         let folder = path.parent().unwrap_or(request.cwd).to_owned();
         let source = self.sources.add(Source::File { shown, folder, text: read.text.clone() });
-        let mut root = match tree::read(&read.text, source) {
+        let mut root = match tree::read::read(&read.text, source) {
             Ok(root) => root,
             Err(error) => {
                 let complaint = syntax::retell(&error, &read.text, source);
@@ -204,7 +205,7 @@ impl Layers {
                     None => format!("there are: {}", known.join(", ")),
                 };
                 let problem = Problem { what: format!("no profile `{name}`"), help: Some(help), ..Problem::default() };
-                self.found.problems.push((Place { source: usize::MAX, line: 0, column: 0 }, problem));
+                self.found.problems.push((Place::BUILT_IN, problem));
             }
             return;
         };
@@ -233,7 +234,7 @@ impl Layers {
                 variables::Variable::Nothing => {}
                 variables::Variable::Unknown(problem) => self.warnings.push(problem),
                 variables::Variable::Broken(problem) => {
-                    self.found.problems.push((Place { source: usize::MAX, line: 0, column: 0 }, problem));
+                    self.found.problems.push((Place::BUILT_IN, problem));
                 }
                 variables::Variable::Setting(tree) => {
                     check::layer(&tree, &self.sources, &mut self.found);

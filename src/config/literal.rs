@@ -273,7 +273,7 @@ mod tests {
         for (line, column, shown) in [
             ("    password: hunter2", 5, "    password: ***"),
             ("    pasword: hunter2 # mine", 5, "    pasword: *** # mine"),
-            ("a: { password: 'hun,ter''2', prot: x }", 30, "a: { password: *************, prot: x }"),
+            ("a: { password: 'hun,ter''2', prot: x }", 30, "a: { password: ************, prot: x }"),
             ("a: { prot: x, password: hunter2 }", 6, "a: { prot: x, password: ***}"),
             ("  \"token\": \"hunter2\\\"x\"", 3, "  \"token\": ***"),
             ("password: hunter2, and more", 1, "password: ***"),

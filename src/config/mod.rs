@@ -5,14 +5,13 @@
 //! here: see [`secret::Secret::resolve`].
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::account::AccountConfig;
 use self::check::Findings;
 use self::defaults::Defaults;
 use self::layer::Layers;
-use self::literal::masked;
 use self::source::Sources;
 use self::tree::{Entry, Kind, Node, Place};
 use crate::problem::{Problem, did_you_mean};
@@ -21,9 +20,12 @@ pub mod account;
 mod check;
 pub mod defaults;
 pub mod duration;
+mod effective;
 mod file;
 mod layer;
 mod literal;
+mod paths;
+mod request;
 pub mod schema;
 pub mod secret;
 mod sentence;
@@ -36,30 +38,13 @@ pub mod variables;
 #[cfg(test)]
 mod tests;
 
+pub use self::request::Request;
+
 /// The account that always exists, and the default one where nothing else is said.
 pub const OUTBOX: &str = "outbox";
 
 /// How many mistakes are told at once; who made more fixes these first.
 const MOST_PROBLEMS: usize = 50;
-
-/// What is asked for, and the surroundings, handed in so that tests have their own.
-#[derive(Clone, Copy)]
-pub struct Request<'a> {
-    /// `--config`: read this file and no other.
-    pub explicit: Option<&'a Path>,
-    /// `--profile`.
-    pub profile: Option<&'a str>,
-    /// Looks up an environment variable.
-    pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// Names of the environment variables that begin with `NOTIFY_`.
-    pub variables: &'a [String],
-    /// The working folder.
-    pub cwd: &'a Path,
-    /// `$XDG_CONFIG_HOME`, or `~/.config`; the file is `notify/notify.yaml` in it.
-    pub config_home: &'a Path,
-    /// Platforms that the program brings along; empty where platforms are not to be checked.
-    pub platforms: &'a [&'a str],
-}
 
 /// All settings, checked. Accounts are not opened.
 #[derive(Debug, Clone)]
@@ -91,11 +76,12 @@ impl Config {
     /// Every mistake, in reading order, each with file, line, column, the line itself, one sentence and what to do.
     pub fn load(request: &Request<'_>) -> Result<Config, Vec<Problem>> {
         let Layers { mut tree, sources, files, mut found, warnings, torn } = layer::read(request);
-        absolute(&mut tree, &sources, request);
+        paths::absolute(&mut tree, &sources, request);
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
-        let definitions = folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
-        let template_dirs = folders(
+        let definitions =
+            paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
+        let template_dirs = paths::folders(
             &tree,
             "templates",
             &sources,
@@ -118,7 +104,7 @@ impl Config {
         };
         if let (Some(via), false) = (&config.defaults.via, torn) {
             if let Err(problem) = config.account(via) {
-                let at = config.tree.get("defaults").and_then(|block| block.get("via")).map_or_else(nowhere, |node| node.at);
+                let at = config.tree.get("defaults").and_then(|block| block.get("via")).map_or(Place::BUILT_IN, |node| node.at);
                 found
                     .problems
                     .push((at, config.sources.problem(at, via, format!("`defaults.via`: {}", problem.what), problem.help)));
@@ -172,116 +158,6 @@ impl Config {
         // The value may be a secret; what is marked is compared with the line, never shown.
         let located = self.sources.problem(at, &mark, problem.what, problem.help);
         Problem { text: located.text.or(problem.text), ..located }
-    }
-
-    /// Every setting: its key, its value with secrets masked, and where it was written (`notify.yaml:3`, `NOTIFY_VIA`, `built in`).
-    pub fn origin(&self) -> Vec<(String, String, String)> {
-        self.effective()
-            .into_iter()
-            .map(|(path, node)| {
-                let told = if node.at.source == usize::MAX { "built in".to_owned() } else { self.sources.told(node.at) };
-                (path.join("."), one_line(&node), told)
-            })
-            .collect()
-    }
-
-    /// As [`Config::origin`], as a tree.
-    pub fn effective_tree(&self) -> serde_json::Value {
-        let mut root = serde_json::Map::new();
-        for (path, node) in self.effective() {
-            let Some((last, parents)) = path.split_last() else { continue };
-            let map = parents.iter().try_fold(&mut root, |map, step| {
-                map.entry(step.clone()).or_insert_with(|| serde_json::Value::Object(serde_json::Map::new())).as_object_mut()
-            });
-            if let (Some(map), Ok(value)) = (map, serde_json::to_value(node.value())) {
-                map.insert(last.clone(), value);
-            }
-        }
-        serde_json::Value::Object(root)
-    }
-
-    /// Leaves of all settings that are in force, masked.
-    fn effective(&self) -> Vec<(Vec<String>, Node)> {
-        let mut all = Vec::new();
-        let defaults = self.tree.get("defaults");
-        let retries = defaults.and_then(|block| block.get("retries"));
-        let text = |text: &str| Node {
-            at: nowhere(),
-            kind: serde_yaml::from_str(text).ok().and_then(scalar).unwrap_or(Kind::Text(text.to_owned())),
-        };
-        for key in &schema::DEFAULTS {
-            if key.name == "retries" {
-                for key in &schema::RETRIES {
-                    let written = match retries.map(|node| &node.kind) {
-                        Some(Kind::Number(_)) if key.name == "max" => retries,
-                        _ => retries.and_then(|block| block.get(key.name)),
-                    };
-                    let node = written.filter(|node| !node.is_null()).cloned().unwrap_or_else(|| text(key.default));
-                    all.push((vec!["defaults".to_owned(), "retries".to_owned(), key.name.to_owned()], node));
-                }
-                continue;
-            }
-            match defaults.and_then(|block| block.get(key.name)).filter(|node| !node.is_null()) {
-                Some(node) => all.push((vec!["defaults".to_owned(), key.name.to_owned()], node.clone())),
-                None if key.default.is_empty() => {}
-                None => all.push((vec!["defaults".to_owned(), key.name.to_owned()], text(key.default))),
-            }
-        }
-        for (key, dirs) in [("templates", &self.template_dirs), ("platforms", &self.definitions)] {
-            let at = self.tree.get(key).map_or_else(nowhere, |node| node.at);
-            let items = dirs.iter().map(|dir| Node { at, kind: Kind::Text(dir.display().to_string()) }).collect();
-            all.push((vec![key.to_owned()], Node { at, kind: Kind::List(items) }));
-        }
-        for name in self.accounts.keys() {
-            let path = vec!["accounts".to_owned(), name.to_string()];
-            match self.tree.get("accounts").and_then(|accounts| accounts.get(name)) {
-                Some(node) => {
-                    node.entries().iter().for_each(|entry| leaves(&path, entry, &masked(&entry.key, &entry.node), &mut all))
-                }
-                None => all.push(([path, vec!["platform".to_owned()]].concat(), text(OUTBOX))),
-            }
-        }
-        all
-    }
-}
-
-/// Not written anywhere.
-fn nowhere() -> Place {
-    Place { source: usize::MAX, line: 0, column: 0 }
-}
-
-fn scalar(value: serde_yaml::Value) -> Option<Kind> {
-    match value {
-        serde_yaml::Value::Bool(value) => Some(Kind::Bool(value)),
-        serde_yaml::Value::Number(number) => Some(Kind::Number(number)),
-        _ => None,
-    }
-}
-
-/// Maps are taken apart, references to secrets and lists are not.
-fn leaves(path: &[String], entry: &Entry, shown: &Node, all: &mut Vec<(Vec<String>, Node)>) {
-    let path = [path, std::slice::from_ref(&entry.key)].concat();
-    match &shown.kind {
-        Kind::Null => {}
-        Kind::Map(entries) if !literal::is_reference(shown) && !entries.is_empty() => {
-            entries.iter().for_each(|inner| leaves(&path, inner, &inner.node, all));
-        }
-        _ => all.push((path, shown.clone())),
-    }
-}
-
-/// A value in flow style on one line.
-fn one_line(node: &Node) -> String {
-    match &node.kind {
-        Kind::Null => "~".to_owned(),
-        Kind::Bool(value) => value.to_string(),
-        Kind::Number(number) => number.to_string(),
-        Kind::Text(text) => text.replace('\n', "\\n"),
-        Kind::List(items) => format!("[{}]", items.iter().map(one_line).collect::<Vec<_>>().join(", ")),
-        Kind::Map(entries) => {
-            let entries: Vec<String> = entries.iter().map(|entry| format!("{}: {}", entry.key, one_line(&entry.node))).collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
     }
 }
 
@@ -347,7 +223,12 @@ fn accounts(
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("there are: {known}"),
                     };
-                    found.problem(sources, platform.at, word, format!("account {name}: no platform `{word}`"), Some(help));
+                    let what = match sentence::shown(platform) {
+                        // A word in quotes; anything else (an address, say) is not repeated.
+                        quoted if quoted.starts_with('"') => format!("account {name}: no platform `{}`", word.trim()),
+                        other => format!("account {name}: `platform` is a word, not {other}"),
+                    };
+                    found.problem(sources, platform.at, word, what, Some(help));
                     continue;
                 }
                 // Told already: no word.
@@ -374,67 +255,4 @@ fn accounts(
         accounts.insert(name, account);
     }
     accounts
-}
-
-/// A path as written: `~/` is the home folder, anything relative belongs to the folder of the file that says it.
-fn resolve(written: &str, at: Place, sources: &Sources, request: &Request<'_>) -> PathBuf {
-    let written = written.trim();
-    if let Some(rest) = written.strip_prefix("~/") {
-        if let Some(home) = (request.env)("HOME") {
-            return PathBuf::from(home).join(rest);
-        }
-    }
-    let folder = sources.folder(at).unwrap_or(request.cwd);
-    folder.join(written.strip_prefix("./").unwrap_or(written))
-}
-
-fn folders<const N: usize>(tree: &Node, key: &str, sources: &Sources, request: &Request<'_>, ours: [PathBuf; N]) -> Vec<PathBuf> {
-    let written: Vec<&Node> = match tree.get(key).map(|node| (node, &node.kind)) {
-        Some((_, Kind::List(items))) => items.iter().collect(),
-        Some((node, Kind::Text(_))) => vec![node],
-        _ => Vec::new(),
-    };
-    let mut dirs: Vec<PathBuf> = Vec::new();
-    for dir in written.iter().filter_map(|node| Some(resolve(node.text()?, node.at, sources, request))).chain(ours) {
-        if !dirs.contains(&dir) {
-            dirs.push(dir);
-        }
-    }
-    dirs
-}
-
-/// Makes the paths in accounts absolute while it is known which file said them. A secret's relative `{ file: NAME }` is looked for in
-/// `$CREDENTIALS_DIRECTORY` first, where systemd puts what `LoadCredential=` names.
-fn absolute(tree: &mut Node, sources: &Sources, request: &Request<'_>) {
-    let Kind::Map(entries) = &mut tree.kind else { return };
-    for entry in entries.iter_mut().filter(|entry| entry.key == "accounts") {
-        if let Kind::Map(accounts) = &mut entry.node.kind {
-            accounts.iter_mut().for_each(|account| absolute_in(&mut account.node, sources, request));
-        }
-    }
-}
-
-fn absolute_in(node: &mut Node, sources: &Sources, request: &Request<'_>) {
-    let reference = literal::is_reference(node);
-    let entries = match &mut node.kind {
-        Kind::Map(entries) => entries,
-        Kind::List(items) => return items.iter_mut().for_each(|item| absolute_in(item, sources, request)),
-        _ => return,
-    };
-    for entry in entries {
-        let is_path = (reference && entry.key == "file")
-            || entry.key.ends_with("_file")
-            || matches!(entry.key.as_str(), "client_cert" | "client_key");
-        match &mut entry.node.kind {
-            Kind::Text(written) if is_path && !written.trim().is_empty() => {
-                let credential = (request.env)("CREDENTIALS_DIRECTORY")
-                    .filter(|_| reference && Path::new(written.as_str()).is_relative())
-                    .map(|folder| Path::new(&folder).join(written.trim()))
-                    .filter(|path| path.is_file());
-                let path = credential.unwrap_or_else(|| resolve(written, entry.node.at, sources, request));
-                *written = path.display().to_string();
-            }
-            _ => absolute_in(&mut entry.node, sources, request),
-        }
-    }
 }

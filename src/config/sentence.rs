@@ -28,6 +28,8 @@ pub(crate) fn shown(node: &Node) -> String {
         Kind::Bool(value) => value.to_string(),
         Kind::Number(number) => number.to_string(),
         Kind::Text(text) if text.trim().is_empty() => "an empty text".to_owned(),
+        // It may have a password in it.
+        Kind::Text(text) if text.contains("://") => "an address".to_owned(),
         Kind::Text(text) if text.chars().count() > 60 => "a long text".to_owned(),
         Kind::Text(text) => format!("\"{text}\""),
         Kind::List(_) => "a list".to_owned(),

@@ -50,13 +50,18 @@ impl Sources {
             Some(Source::File { shown, text, .. }) => {
                 problem.path = Some(shown.clone());
                 if at.line > 0 {
-                    let line = text.lines().nth(at.line - 1).unwrap_or("").trim_start_matches('\u{feff}');
+                    let line = text.lines().nth(at.line - 1).unwrap_or("");
                     problem.line = Some(at.line);
                     problem.column = Some(at.column);
                     let here: String = line.chars().skip(at.column.saturating_sub(1)).take(mark.chars().count()).collect();
                     problem.width =
                         if !mark.is_empty() && here == mark { unicode_width::UnicodeWidthStr::width(mark) } else { 1 };
-                    problem.text = Some(shortened(&veil(line, at.column), at.column));
+                    let shown = shortened(&veil(line, at.column), at.column);
+                    // A mark under what is hidden must not tell how long it is.
+                    if shown.chars().count() < at.column.saturating_sub(1) + mark.chars().count() {
+                        problem.width = 1;
+                    }
+                    problem.text = Some(shown);
                 }
             }
             Some(Source::Variable { name, .. }) => problem.what = format!("environment variable {name}: {}", problem.what),

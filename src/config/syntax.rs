@@ -1,6 +1,7 @@
 //! What the YAML parser complains about, retold in words that need no knowledge of parsers.
 
-use super::tree::{OURS, Place};
+use super::tree::Place;
+use super::tree::read::OURS;
 
 /// A complaint with its place, ready to be shown with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -101,7 +101,7 @@ fn leaf(key: &str, value: &str, source: usize) -> Result<Node, String> {
     if is_secret_key(key) && !value.trim_start().starts_with('{') {
         return Ok(text());
     }
-    let mut node = match super::tree::read(value, source) {
+    let mut node = match super::tree::read::read(value, source) {
         // `#general` is a remark to YAML.
         Ok(node) if node.is_null() => text(),
         Ok(node) => node,

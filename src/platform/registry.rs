@@ -6,11 +6,12 @@ use std::time::SystemTime;
 
 use crate::config::account::AccountConfig;
 use crate::error::{ErrorKind, SendError};
-use crate::platform::declared::Declared;
+use crate::platform::declared::{self, Declared};
 use crate::platform::declared::account::keys;
 use crate::platform::declared::definition::Definition;
 use crate::platform::outbox::{self, Outbox};
-use crate::platform::{Opening, Platform};
+use crate::platform::{Opening, Platform, email};
+use crate::recipient::Addressing;
 use crate::problem::{Problem, did_you_mean};
 
 /// The definitions that come with the program: where each stands, and its text.
@@ -85,6 +86,26 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platfo
             Ok(Arc::new(Declared::open(Arc::new(definition), account, opening, SystemTime::now)?))
         }
     }
+}
+
+/// Where the addresses of an account's rows are found; no secret is resolved for it.
+///
+/// # Errors
+/// As [`open`], where the platform is unknown or its definition wrong.
+pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Addressing, Problem> {
+    match account.platform.as_str() {
+        "smtp" => Ok(email::addressing()),
+        "outbox" => Ok(outbox::addressing()),
+        name => {
+            let definition = find(name, definitions)?.ok_or_else(|| unknown(account, definitions))?;
+            Ok(declared::addressing_of(&definition, account))
+        }
+    }
+}
+
+/// Names of the platforms that come with the program.
+pub fn names() -> Vec<&'static str> {
+    CODED.iter().copied().chain(BUILT_IN.iter().map(|(file, _)| file.trim_end_matches(".yaml"))).collect()
 }
 
 fn unknown(account: &AccountConfig, folders: &[PathBuf]) -> Problem {

@@ -3,6 +3,7 @@
 //! The way of a list: `intake` (bytes, unpacked) → `encoding` (text) → `list` (`delimited` or `json`: rows) → `assemble` (recipients) →
 //! `spool` (records) → `dedupe` (marks on those that repeat an earlier one). A pipe without end goes the same way row by row: `stream`.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 use std::path::Path;
 
@@ -52,6 +53,10 @@ pub struct Spooled {
     pub bad: u64,
     /// How many of them repeat an earlier one and are skipped.
     pub duplicates: u64,
+    /// Accounts that good rows go by.
+    pub accounts: BTreeSet<String>,
+    /// Templates that good rows name by `_template`.
+    pub templates: BTreeSet<String>,
     /// Names of the columns, mapped.
     pub columns: Vec<String>,
     /// The encoding, as the standard spells it (`UTF-8`, `gb18030`).
@@ -134,6 +139,7 @@ impl Reading<'_> {
         let mut sorter = Sorter::new(folder, chunk);
         let (mut seen, mut taken, mut bad) = (0u64, 0u64, 0u64);
         let mut entries = Vec::new();
+        let (mut accounts, mut templates) = (BTreeSet::new(), BTreeSet::new());
         while options.limit.is_none_or(|limit| taken < limit) {
             let Some(raw) = list.next()? else { break };
             seen += 1;
@@ -151,6 +157,10 @@ impl Reading<'_> {
                 match entry {
                     Entry::Bad { .. } => bad += 1,
                     Entry::Good(good) => {
+                        accounts.insert(good.account);
+                        if let Some(template) = good.template.as_ref().filter(|name| !templates.contains(*name)) {
+                            templates.insert(template.clone());
+                        }
                         for claim in claims(good, &writer.header.accounts[good.account], options.dedupe).into_iter().flatten() {
                             sorter.push(claim, row).map_err(Stop::Spool)?;
                         }
@@ -169,10 +179,13 @@ impl Reading<'_> {
         writer.header.columns.clone_from(&list.columns);
         writer.announce(true).map_err(Stop::Spool)?;
         let notices = notices(&assembler, &encoding, seen, options.skip);
+        let accounts = accounts.into_iter().map(|account: usize| writer.header.accounts[account].name.to_string()).collect();
         Ok(Spooled {
             rows: writer.header.rows,
             bad,
             duplicates,
+            accounts,
+            templates,
             columns: list.columns.clone(),
             encoding,
             format: list.format,

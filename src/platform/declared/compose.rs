@@ -86,7 +86,7 @@ impl Composer {
             None
         };
         let composer = Composer {
-            nobody: format!("{}:{name}", definition.name.0),
+            nobody: nobody(definition, name),
             name: name.to_owned(),
             account,
             endpoint,
@@ -349,4 +349,9 @@ pub fn parse_url(text: &str) -> Result<Url, String> {
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// What stands for the address of a row that names none.
+pub(crate) fn nobody(definition: &Definition, name: &str) -> String {
+    format!("{}:{name}", definition.name.0)
 }

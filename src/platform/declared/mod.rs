@@ -78,7 +78,7 @@ impl Declared {
             idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
             width,
             wants: Wants::Named(definition.name.0.clone()),
-            addressing: addressing(&definition, &composer),
+            addressing: addressing(&definition, &config.name, composer.endpoint.is_some()),
             harmless: false,
         };
         let hide = hidden(&composer);
@@ -107,7 +107,14 @@ impl Declared {
     }
 }
 
-fn addressing(definition: &Definition, composer: &Composer) -> Addressing {
+/// Where the addresses of an account's rows are found, told without resolving any of its secrets.
+pub(crate) fn addressing_of(definition: &Definition, config: &AccountConfig) -> Addressing {
+    let own = definition.addressing.endpoint.as_ref().is_some_and(|endpoint| config.settings.contains_key(endpoint.var.as_str()));
+    addressing(definition, &config.name, own)
+}
+
+/// `own`: the account has an endpoint of its own.
+fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
     let said = &definition.addressing;
     let base = Addressing {
         columns: said.columns.clone(),
@@ -116,11 +123,11 @@ fn addressing(definition: &Definition, composer: &Composer) -> Addressing {
         fold_case: said.fold_case,
         secret: said.secret,
     };
-    match (&said.endpoint, &composer.endpoint) {
+    match (&said.endpoint, own) {
         (None, _) => base,
         // All rows go to the account's URL; the address only says whom a message is for, and a row need not say.
-        (Some(_), Some(_)) => Addressing { fixed: Some(composer.nobody.clone()), ..base },
-        (Some(endpoint), None) => Addressing { columns: endpoint.columns.clone(), secret: true, ..base },
+        (Some(_), true) => Addressing { fixed: Some(compose::nobody(definition, name)), ..base },
+        (Some(endpoint), false) => Addressing { columns: endpoint.columns.clone(), secret: true, ..base },
     }
 }
 

@@ -42,7 +42,7 @@ pub enum Format {
 }
 
 /// How the bytes of a mail are made: handed in, so that the outbox knows nothing of how mail is built.
-pub type MakeEml = Arc<dyn Fn(&Envelope, &Message) -> Result<Vec<u8>, SendError> + Send + Sync>;
+pub type MakeEml = Arc<dyn Fn(&Delivery) -> Result<Vec<u8>, SendError> + Send + Sync>;
 
 /// Writes messages into a folder.
 pub struct Outbox {
@@ -118,9 +118,7 @@ impl Outbox {
         let Delivery { envelope, message } = delivery;
         let (bytes, extension) = match (self.format, &message.body) {
             (Format::Null, _) => return Ok(Receipt::default()),
-            (Format::Eml, Body::Text(_) | Body::Html { .. }) if is_mail(&envelope.to) => {
-                ((self.make_eml)(envelope, message)?, "eml")
-            }
+            (Format::Eml, Body::Text(_) | Body::Html { .. }) if is_mail(&envelope.to) => ((self.make_eml)(delivery)?, "eml"),
             (Format::Eml | Format::Json, _) => (json_bytes(envelope, message)?, "json"),
         };
         // The delivery id makes a second try of the same row find its own file.
@@ -276,8 +274,9 @@ mod tests {
     fn outbox(dir: &Path, format: &str) -> Outbox {
         let settings = serde_yaml::from_str(&format!("{{dir: \"{}\", format: {format}}}", dir.display())).unwrap();
         let config = AccountConfig { name: "out".into(), platform: "outbox".into(), limits: None, concurrency: None, settings };
-        let make: MakeEml =
-            Arc::new(|envelope, message| Ok(format!("{} {}", envelope.to.as_str(), message.body.text().unwrap()).into_bytes()));
+        let make: MakeEml = Arc::new(|delivery| {
+            Ok(format!("{} {}", delivery.envelope.to.as_str(), delivery.message.body.text().unwrap()).into_bytes())
+        });
         Outbox::open(&config, &Opening::default(), make).unwrap()
     }
 

@@ -128,7 +128,7 @@ fn smtp(account: &AccountConfig, _: &Opening) -> Result<Arc<dyn Platform>, Probl
 
 fn make_eml(account: &AccountConfig, opening: &Opening) -> Result<outbox::MakeEml, Problem> {
     let _sender = outbox::sender(account, opening)?;
-    Ok(Arc::new(|_, _| Err(SendError::new(ErrorKind::Misconfigured, "email is not joined to this build: set format: json"))))
+    Ok(Arc::new(|_| Err(SendError::new(ErrorKind::Misconfigured, "email is not joined to this build: set format: json"))))
 }
 
 /// Every platform that an account may name, coded ones first; a definition that cannot be read is listed as broken.

@@ -94,16 +94,14 @@ impl Declared {
         let row_endpoint = self.row_endpoint();
         let row_secrets = row_endpoint.then(|| url_secrets(&call.url));
         let answer = self.client.exchange(call).await;
-        let hide = match row_secrets {
-            Some(mut parts) => {
-                parts.extend_from_slice(&self.hide);
-                longest_first(&mut parts);
-                parts
-            }
-            None => self.hide.clone(),
-        };
+        let row_hide = row_secrets.map(|mut parts| {
+            parts.extend_from_slice(&self.hide);
+            longest_first(&mut parts);
+            parts
+        });
+        let hide = row_hide.as_deref().unwrap_or(&self.hide);
         let success = self.composer.account.success.as_ref();
-        Judge { definition: &self.definition, success, row_endpoint, hide: &hide, now: (self.clock)() }.verdict(answer)
+        Judge { definition: &self.definition, success, row_endpoint, hide, now: (self.clock)() }.verdict(answer)
     }
 }
 

@@ -498,7 +498,7 @@ fn a_broken_definition_is_told_with_its_place() {
         ("name: small", "name: Small Talk", 2, 7, "use a-z"),
         ("method: POST", "method: GET", 10, 11, "`GET` is not known here"),
         ("{secret: true, required", "{secrte: true, required", 6, 11, "did you mean `secret`?"),
-        ("{{secret.token}}/send", "{{token}}/send", 11, 24, "did you mean `secret.token`?"),
+        ("{{secret.token}}/send", "{{token}}/send", 11, 23, "did you mean `secret.token`?"),
         ("{{base}}/bot", "{{bsae}}/bot", 11, 11, "did you mean `base`?"),
         ("{text: \"{{text}}\"}", "{text: \"{{text\"}", 13, 16, "not a template"),
         ("success: {json: /ok, eq: true}", "success: {json: ok, eq: true}", 14, 17, "write /ok"),

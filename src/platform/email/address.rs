@@ -106,9 +106,20 @@ mod tests {
 
     #[test]
     fn what_could_end_a_command_is_no_address() {
-        for text in
-            ["", "a", "a@", "@b", "a b@c.d", "a@b.c\r\nRCPT TO:<x@y.z>", "a@b.c>", "<a@b.c", "a@b.c\0", "a..b@c.d", "a＠b.c", "a@b.c,d@e.f"]
-        {
+        for text in [
+            "",
+            "a",
+            "a@",
+            "@b",
+            "a b@c.d",
+            "a@b.c\r\nRCPT TO:<x@y.z>",
+            "a@b.c>",
+            "<a@b.c",
+            "a@b.c\0",
+            "a..b@c.d",
+            "a＠b.c",
+            "a@b.c,d@e.f",
+        ] {
             assert!(Path::parse(text).is_err(), "{text:?}");
         }
         assert!(Path::parse(&format!("{}@x.example", "a".repeat(65))).is_err());

@@ -153,7 +153,10 @@ mod tests {
     #[test]
     fn the_encoding_fits_the_text() {
         assert_eq!(written("Hello\nworld"), (Encoding::SevenBit, "Hello\r\nworld\r\n".into()));
-        assert_eq!(written("Caf\u{e9} is a place, and this goes on\n"), (Encoding::QuotedPrintable, "Caf=C3=A9 is a place, and this goes on\r\n".into()));
+        assert_eq!(
+            written("Caf\u{e9} is a place, and this goes on\n"),
+            (Encoding::QuotedPrintable, "Caf=C3=A9 is a place, and this goes on\r\n".into())
+        );
         assert_eq!(written("你好").0, Encoding::Base64);
         assert_eq!(written(&"x".repeat(999)).0, Encoding::QuotedPrintable);
         assert_eq!(written("--=_b in the text of a mail").0, Encoding::QuotedPrintable);
@@ -163,7 +166,10 @@ mod tests {
     #[test]
     fn no_lone_cr_or_lf_leaves() {
         assert_eq!(written("a\n.\n\r.\rb\n.\r\nc").1, "a\r\n.\r\n\r\n.\r\nb\r\n.\r\nc\r\n");
-        assert_eq!(written("caf\u{e9} au lait, longer than that\r.\r\n.b \n").1, "caf=C3=A9 au lait, longer than that\r\n=2E\r\n=2Eb=20\r\n");
+        assert_eq!(
+            written("caf\u{e9} au lait, longer than that\r.\r\n.b \n").1,
+            "caf=C3=A9 au lait, longer than that\r\n=2E\r\n=2Eb=20\r\n"
+        );
     }
 
     fn decode_quoted(text: &str) -> Vec<u8> {

@@ -107,7 +107,8 @@ impl Extensions {
                 "SIZE" => known.size = rest.trim().parse().ok().filter(|size| *size > 0),
                 "AUTH" => known.auth.extend(rest.split_whitespace().map(str::to_owned)),
                 "LIMITS" => {
-                    known.mail_max = rest.split_whitespace().find_map(|l| l.strip_prefix("MAILMAX=")?.parse().ok()).filter(|max| *max > 0);
+                    known.mail_max =
+                        rest.split_whitespace().find_map(|l| l.strip_prefix("MAILMAX=")?.parse().ok()).filter(|max| *max > 0);
                 }
                 _ => {}
             }
@@ -176,25 +177,22 @@ impl Conversation {
 
     /// One line about the session, for `check`.
     pub(super) fn described(&self) -> String {
-        let mut line = format!("220 {}", self.greeting.split_whitespace().next().unwrap_or("ready"));
-        line.push_str(" ready; ");
-        line.push_str(self.stream.tls_version().unwrap_or("no TLS"));
-        line.push(';');
         let known = &self.extensions;
+        let mut words = Vec::new();
         for (has, name) in [(known.pipelining, "PIPELINING"), (known.chunking, "CHUNKING"), (known.smtputf8, "SMTPUTF8")] {
-            if has {
-                line.push(' ');
-                line.push_str(name);
-            }
+            words.extend(has.then(|| name.to_owned()));
         }
-        if let Some(size) = known.size {
-            line.push_str(&format!(" SIZE {size}"));
-        }
-        match &self.settings.login {
-            Some(login) => line.push_str(&format!("; authenticated as {}", login.user)),
-            None => line.push_str("; no authentication"),
-        }
-        line
+        words.extend(known.size.map(|size| format!("SIZE {size}")));
+        let parts = [
+            format!("220 {} ready", self.greeting.split_whitespace().next().unwrap_or(&self.settings.host)),
+            self.stream.tls_version().unwrap_or("no TLS").to_owned(),
+            words.join(" "),
+            self.settings
+                .login
+                .as_ref()
+                .map_or("no authentication".to_owned(), |login| format!("authenticated as {}", login.user)),
+        ];
+        parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("; ")
     }
 
     async fn hello(&mut self) -> Result<(), SendError> {
@@ -215,7 +213,10 @@ impl Conversation {
 
     async fn start_tls(&mut self, server: &Server) -> Result<(), SendError> {
         if !self.extensions.starttls {
-            let what = format!("{} does not offer STARTTLS, and TLS is required: use smtps://, or tls: none on a trusted network", self.settings.host);
+            let what = format!(
+                "{} does not offer STARTTLS, and TLS is required: use smtps://, or tls: none on a trusted network",
+                self.settings.host
+            );
             return Err(SendError::new(ErrorKind::Misconfigured, what));
         }
         let reply = self.session_command(Phase::StartTls, "STARTTLS").await?;
@@ -247,7 +248,10 @@ impl Conversation {
 
     async fn log_in(&mut self, server: &Server, login: &Login) -> Result<(), SendError> {
         if self.stream.tls_version().is_none() && !self.settings.is_loopback() {
-            return Err(SendError::new(ErrorKind::Misconfigured, "the password is not sent without TLS: use smtps:// or smtp+starttls://"));
+            return Err(SendError::new(
+                ErrorKind::Misconfigured,
+                "the password is not sent without TLS: use smtps:// or smtp+starttls://",
+            ));
         }
         let has_token = matches!(login.proof, Proof::Token(_));
         let mechanism = auth::choose(login.mechanism, has_token, &self.extensions.auth)
@@ -287,7 +291,9 @@ impl Conversation {
             *server.token.lock().await = None;
         }
         // Some servers repeat the command that they refuse.
-        for hidden in [secret.to_owned(), auth::login(secret), auth::plain(&login.user, secret), auth::xoauth2(&login.user, secret)] {
+        for hidden in
+            [secret.to_owned(), auth::login(secret), auth::plain(&login.user, secret), auth::xoauth2(&login.user, secret)]
+        {
             if !hidden.is_empty() {
                 reply.text = reply.text.replace(&hidden, "***");
             }
@@ -312,7 +318,10 @@ impl Conversation {
             Ok(Ok(Ok(token))) => token,
             Ok(Ok(Err(what))) => return Err(SendError::new(ErrorKind::Unauthorized, format!("oauth2: {what}"))),
             Ok(Err(_)) | Err(_) => {
-                return Err(SendError::new(ErrorKind::Unauthorized, format!("oauth2: no token within {:?}", self.settings.timeout)));
+                return Err(SendError::new(
+                    ErrorKind::Unauthorized,
+                    format!("oauth2: no token within {:?}", self.settings.timeout),
+                ));
             }
         };
         *kept = Some((Instant::now(), token.clone()));

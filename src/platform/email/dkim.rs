@@ -51,7 +51,9 @@ impl fmt::Debug for Signer {
 impl Signer {
     /// Resolves and reads the key: PEM (PKCS#8 or PKCS#1), or the 32 bytes of an ed25519 seed in base64.
     pub(super) fn open(settings: &Dkim) -> Result<Signer, String> {
-        let name = |text: &str| !text.is_empty() && text.len() < 200 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        let name = |text: &str| {
+            !text.is_empty() && text.len() < 200 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        };
         if !name(&settings.domain) || !name(&settings.selector) {
             return Err("`domain` and `selector` are names of DNS, such as example.com and s1".to_owned());
         }
@@ -119,7 +121,8 @@ impl Signer {
 fn from_pem(text: &str) -> Result<Key, String> {
     let der = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| "the key is not a private key in PEM")?;
     let rsa = |key: Result<RsaKeyPair, ring::error::KeyRejected>| {
-        key.map(|key| Key::Rsa(Box::new(key))).map_err(|error| format!("the RSA key is refused ({error}): it must have 2048 to 4096 bits"))
+        key.map(|key| Key::Rsa(Box::new(key)))
+            .map_err(|error| format!("the RSA key is refused ({error}): it must have 2048 to 4096 bits"))
     };
     match der {
         PrivateKeyDer::Pkcs1(der) => rsa(RsaKeyPair::from_der(der.secret_pkcs1_der())),
@@ -282,8 +285,11 @@ mod tests {
             };
             assert!(Signer::open(&settings).is_err(), "{key}");
         }
-        let settings =
-            Dkim { domain: "a b".into(), selector: "s1".into(), key: crate::config::secret::Secret::Literal(String::new().into()) };
+        let settings = Dkim {
+            domain: "a b".into(),
+            selector: "s1".into(),
+            key: crate::config::secret::Secret::Literal(String::new().into()),
+        };
         assert!(Signer::open(&settings).is_err());
     }
 }

@@ -117,7 +117,9 @@ fn phrase(out: &mut Vec<u8>, column: usize, name: &str) -> usize {
 
 /// ASCII without controls, nothing that looks like an encoded word, no word too long for a line.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|b| (0x20..0x7f).contains(&b)) && !text.contains("=?") && text.split(' ').all(|word| word.len() <= LONGEST_WORD)
+    text.bytes().all(|b| (0x20..0x7f).contains(&b))
+        && !text.contains("=?")
+        && text.split(' ').all(|word| word.len() <= LONGEST_WORD)
 }
 
 /// Appends encoded words: at most 75 characters each, lines of at most 76, never half a character. Returns the column after them.

@@ -49,7 +49,8 @@ const OURS: [&str; 14] = [
 
 /// Whether the field is made here.
 pub(super) fn is_ours(name: &str) -> bool {
-    OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) || name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-"))
+    OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+        || name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-"))
 }
 
 /// Who a delivery is from and to, with every address checked.
@@ -66,7 +67,8 @@ impl Parties {
     /// From and Reply-To: of the command line, else of the message, else of the account.
     pub(super) fn read(settings: &Settings, to: &str, message: &Message) -> Result<Parties, SendError> {
         let to = Mailbox::parse(to).map_err(|error| SendError::new(ErrorKind::BadAddress, error))?;
-        let chosen = |over: &Option<Mailbox>, message: &Option<String>, own: &Option<Mailbox>, field: &str| match (over, message) {
+        let chosen = |over: &Option<Mailbox>, message: &Option<String>, own: &Option<Mailbox>, field: &str| match (over, message)
+        {
             (Some(over), _) => Ok(Some(over.clone())),
             (None, Some(text)) => match Mailbox::parse(text) {
                 Ok(mailbox) => Ok(Some(mailbox)),
@@ -76,13 +78,16 @@ impl Parties {
         };
         let from = chosen(&settings.from_over, &message.from, &settings.from, "From")?;
         let from = from.ok_or_else(|| {
-            let what = format!("no From address: set `from:` of account {}, `From:` in the template, or --from", settings.account);
+            let what =
+                format!("no From address: set `from:` of account {}, `From:` in the template, or --from", settings.account);
             SendError::new(ErrorKind::BadMessage, what)
         })?;
         let reply_to = chosen(&settings.reply_to_over, &message.reply_to, &settings.reply_to, "Reply-To")?;
         let several = |list: &[String], field: &str| {
             list.iter()
-                .map(|text| Mailbox::parse(text).map_err(|error| SendError::new(ErrorKind::BadAddress, format!("{field}: {error}"))))
+                .map(|text| {
+                    Mailbox::parse(text).map_err(|error| SendError::new(ErrorKind::BadAddress, format!("{field}: {error}")))
+                })
                 .collect::<Result<Vec<_>, _>>()
         };
         Ok(Parties { from, reply_to, to, cc: several(&message.cc, "_cc")?, bcc: several(&message.bcc, "_bcc")? })
@@ -102,24 +107,29 @@ impl Parties {
 /// Shared attachments in base64, each encoded once while anyone holds its bytes.
 #[derive(Debug, Default)]
 pub(super) struct Encoded {
-    known: Mutex<Vec<(Weak<[u8]>, Arc<[u8]>)>>,
+    known: Mutex<Vec<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    bytes: Weak<[u8]>,
+    lines: Arc<[u8]>,
 }
 
 impl Encoded {
     fn of(&self, content: &Arc<[u8]>) -> Arc<[u8]> {
-        let find = |known: &[(Weak<[u8]>, Arc<[u8]>)]| {
-            known.iter().find(|(bytes, _)| bytes.upgrade().is_some_and(|bytes| Arc::ptr_eq(&bytes, content))).map(|(_, text)| text.clone())
-        };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(bytes, _)| bytes.strong_count() > 0);
-        if let Some(text) = find(&known) {
-            return text;
+        known.retain(|one| one.bytes.strong_count() > 0);
+        let same = |one: &&Known| one.bytes.upgrade().is_some_and(|bytes| Arc::ptr_eq(&bytes, content));
+        if let Some(one) = known.iter().find(same) {
+            return one.lines.clone();
         }
-        let mut text = Vec::new();
-        body::base64_lines(&mut text, content);
-        let text: Arc<[u8]> = Arc::from(text);
-        known.push((Arc::downgrade(content), text.clone()));
-        text
+        // Encoded under the lock: whoever else needs it now would encode the same bytes.
+        let mut lines = Vec::new();
+        body::base64_lines(&mut lines, content);
+        let lines: Arc<[u8]> = Arc::from(lines);
+        known.push(Known { bytes: Arc::downgrade(content), lines: lines.clone() });
+        lines
     }
 }
 
@@ -241,7 +251,9 @@ fn own_fields(out: &mut Vec<u8>, settings: &Settings, message: &Message, to: &Pa
 /// Fields of addresses, ids and URLs must never become encoded words.
 fn is_structured(name: &str) -> bool {
     name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("list-")) && !name.eq_ignore_ascii_case("list-id")
-        || ["in-reply-to", "references", "auto-submitted", "precedence", "feedback-id"].iter().any(|known| name.eq_ignore_ascii_case(known))
+        || ["in-reply-to", "references", "auto-submitted", "precedence", "feedback-id"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn field(out: &mut Vec<u8>, name: &str, value: &str) {
@@ -409,7 +421,9 @@ impl Parts<'_> {
     // Every part ends with CRLF; the one before a delimiter belongs to the delimiter (RFC 2046 §5.1.1), and a part's own end of line
     // is not content that anyone misses.
     fn open(&self, out: &mut Vec<u8>, kind: &str, level: &str) {
-        out.extend_from_slice(format!("Content-Type: multipart/{kind};\r\n boundary=\"{}_{level}\"\r\n\r\n", self.boundary).as_bytes());
+        out.extend_from_slice(
+            format!("Content-Type: multipart/{kind};\r\n boundary=\"{}_{level}\"\r\n\r\n", self.boundary).as_bytes(),
+        );
     }
 
     fn next(&self, out: &mut Vec<u8>, level: &str) {

@@ -151,7 +151,7 @@ impl Smtp {
             || parties.to.path.utf8
             || extra.iter().any(|path| path.utf8)
             || shown.into_iter().flatten().any(|mailbox| mailbox.path.utf8);
-        Ok(Letter { sender, to: parties.to.path, extra, content, utf8, share })
+        Ok(Letter { sender, to: parties.to.path, extra, content, utf8, _share: share })
     }
 
     #[cfg(feature = "dkim")]

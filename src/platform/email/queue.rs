@@ -29,8 +29,8 @@ pub(super) struct Letter {
     pub content: Vec<u8>,
     /// Only a server with SMTPUTF8 can take it.
     pub utf8: bool,
-    /// The share of the memory budget, until the verdict.
-    pub share: Option<OwnedSemaphorePermit>,
+    /// The share of the memory budget, until the verdict: held, never read.
+    pub _share: Option<OwnedSemaphorePermit>,
 }
 
 /// A letter and who waits for its verdict.

@@ -18,8 +18,8 @@ pub(super) struct Reply {
     pub text: String,
 }
 
-/// Whether the reply begins with this digit.
 impl Reply {
+    /// The first digit: 2 done, 3 go on, 4 not now, 5 never.
     pub(super) fn class(&self) -> u16 {
         self.code / 100
     }
@@ -30,7 +30,11 @@ impl Reply {
         let mut parts = word.trim_end_matches(':').split('.');
         let mut number = || {
             let part = parts.next()?;
-            if part.is_empty() || part.len() > 3 || !part.bytes().all(|b| b.is_ascii_digit()) { None } else { part.parse::<u16>().ok() }
+            if part.is_empty() || part.len() > 3 || !part.bytes().all(|b| b.is_ascii_digit()) {
+                None
+            } else {
+                part.parse::<u16>().ok()
+            }
         };
         let code = (number()?, number()?, number()?);
         // A class that contradicts the basic code is not a status code but a version number or an address.

@@ -260,7 +260,10 @@ impl Settings {
         let advised = |what: String, help: &str| Problem { help: Some(help.to_owned()), ..wrong(what) };
         let written: Written = account.settings(&KNOWN)?;
         let Server { scheme, user: url_user, host, port } = server(&written.url).map_err(|what| {
-            advised(what, "write smtps://host (TLS, port 465), smtp+starttls://host (587) or smtp://host (25), with :port where it differs")
+            advised(
+                what,
+                "write smtps://host (TLS, port 465), smtp+starttls://host (587) or smtp://host (25), with :port where it differs",
+            )
         })?;
         let user = written.user.or(url_user);
         let loopback = is_loopback(&host);
@@ -337,7 +340,10 @@ impl Settings {
                 ));
             }
         }
-        let unsubscribe = written.unsubscribe.map(|written| unsubscribe(written).map_err(|e| wrong(format!("unsubscribe: {e}")))).transpose()?;
+        let unsubscribe = written
+            .unsubscribe
+            .map(|written| unsubscribe(written).map_err(|e| wrong(format!("unsubscribe: {e}"))))
+            .transpose()?;
         let connections = written.connections.unwrap_or(NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN));
         let connections = opening.width.map_or(connections, |width| connections.min(width));
         let idle = match &written.idle {
@@ -422,7 +428,9 @@ fn server(url: &str) -> Result<Server, String> {
     };
     let rest = rest.trim_end_matches('/');
     let (user, rest) = match rest.rsplit_once('@') {
-        Some((user, _)) if user.contains(':') => return Err("url: a password has no place in a url, use the key `password`".to_owned()),
+        Some((user, _)) if user.contains(':') => {
+            return Err("url: a password has no place in a url, use the key `password`".to_owned());
+        }
         Some((user, rest)) => (Some(user.replace("%40", "@")), rest),
         None => (None, rest),
     };
@@ -468,7 +476,10 @@ fn unsubscribe(written: WrittenUnsubscribe) -> Result<Unsubscribe, String> {
     let secret = written.secret.map(|secret| secret.resolve()).transpose().map_err(|e| format!("secret: {e}"))?;
     let uses = |text: &Option<String>, variable: &str| text.as_deref().is_some_and(|text| text.contains(variable));
     if let Some(url) = &written.url {
-        if !url.starts_with("https://") || !url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>')) || url.len() > 500 {
+        if !url.starts_with("https://")
+            || !url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>'))
+            || url.len() > 500
+        {
             return Err("url must begin with https:// and be plain ASCII (RFC 8058)".to_owned());
         }
         if !uses(&written.url, mime::TOKEN) && !uses(&written.url, mime::ADDRESS) {
@@ -548,7 +559,9 @@ pub(super) mod tests {
 
     #[test]
     fn secrets_do_not_show_themselves() {
-        let settings = read("{ url: 'smtps://u@x', password: hunter2, unsubscribe: { url: 'https://u/{{token}}', secret: hunter3 } }").unwrap();
+        let settings =
+            read("{ url: 'smtps://u@x', password: hunter2, unsubscribe: { url: 'https://u/{{token}}', secret: hunter3 } }")
+                .unwrap();
         assert!(!format!("{settings:?}").contains("hunter"));
     }
 }

@@ -115,8 +115,9 @@ fn certificates(path: &std::path::Path, key: &str) -> Result<Vec<CertificateDer<
 
 /// The handshake over a connected stream.
 pub(super) async fn handshake(config: Arc<ClientConfig>, host: &str, stream: TcpStream) -> Result<Stream, SendError> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| SendError::new(ErrorKind::Misconfigured, format!("`{host}` is not a name that a certificate could carry")))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+        SendError::new(ErrorKind::Misconfigured, format!("`{host}` is not a name that a certificate could carry"))
+    })?;
     match TlsConnector::from(config).connect(name, stream).await {
         Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
         Err(error) => Err(refused(host, &error)),
@@ -143,7 +144,9 @@ fn refused(host: &str, error: &io::Error) -> SendError {
         }
         Some(rustls::Error::InvalidMessage(_)) => SendError::new(
             ErrorKind::Misconfigured,
-            format!("{host} does not speak TLS on this port: use smtp+starttls:// (587) or smtp:// (25), or smtps:// on port 465"),
+            format!(
+                "{host} does not speak TLS on this port: use smtp+starttls:// (587) or smtp:// (25), or smtps:// on port 465"
+            ),
         ),
         Some(rustls::Error::AlertReceived(alert)) => {
             SendError::new(ErrorKind::Misconfigured, format!("{host} refused the TLS handshake ({alert:?})"))

@@ -62,7 +62,7 @@ impl Conversation {
                 self.served += 1;
             }
             let head = match (on_wire, self.pipelines(&job.letter)) {
-                (true, _) => self.read_head(&job).await,
+                (true, _) => self.read_head().await,
                 (false, true) => self.send_head(&job).await,
                 (false, false) => self.step_by_step(&mut job).await,
             };
@@ -163,11 +163,11 @@ impl Conversation {
         if let Err((trouble, _)) = self.flush(wait).await {
             return self.lost(&trouble, Phase::Mail, false).await;
         }
-        self.read_head(job).await
+        self.read_head().await
     }
 
     /// Reads the replies to a group: (RSET,) MAIL, RCPT, DATA. The first refusal is the reason; the others follow from it.
-    async fn read_head(&mut self, _job: &Job) -> Head {
+    async fn read_head(&mut self) -> Head {
         let wait = self.settings.timeout;
         let mut refused: Option<SendError> = None;
         let mut answered = false;
@@ -176,7 +176,7 @@ impl Conversation {
             match self.reply(wait).await {
                 Ok(reply) if reply.code == 421 => return Head::Last { error: verdict::refusal(Phase::Mail, &reply), answered },
                 Ok(_) => {}
-                Err(trouble) => return Head::Last { error: trouble.unsent(Phase::Mail), answered },
+                Err(trouble) => return Head::Last { error: trouble.unsent(Phase::Mail), answered: !closed(&trouble) },
             }
         }
         for phase in [Phase::Mail, Phase::Rcpt] {
@@ -209,7 +209,7 @@ impl Conversation {
             Ok(reply) if reply.class() == 2 => Ok(Ok(())),
             Ok(reply) if matches!(reply.class(), 4 | 5) => Ok(Err(verdict::refusal(phase, &reply))),
             Ok(reply) => Err(Head::Last { error: out_of_step(phase, &reply), answered: true }),
-            Err(trouble) => Err(Head::Last { error: trouble.unsent(phase), answered }),
+            Err(trouble) => Err(Head::Last { error: trouble.unsent(phase), answered: answered || !closed(&trouble) }),
         }
     }
 
@@ -244,7 +244,9 @@ impl Conversation {
             self.write_rcpt(&address);
             match self.step(Phase::Rcpt, wait, true).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => refused.push(format!("{address} was refused: {} ({})", error.detail, error.code.unwrap_or_default())),
+                Ok(Err(error)) => {
+                    refused.push(format!("{address} was refused: {} ({})", error.detail, error.code.unwrap_or_default()))
+                }
                 Err(last) => return last,
             }
         }
@@ -274,7 +276,7 @@ impl Conversation {
 
     /// A write failed before anything could be taken: the server may have said why.
     async fn lost(&mut self, trouble: &Trouble, phase: Phase, answered: bool) -> Head {
-        Head::Last { error: self.last_word(trouble, phase).await, answered }
+        Head::Last { error: self.last_word(trouble, phase).await, answered: answered || !closed(trouble) }
     }
 
     async fn last_word(&mut self, trouble: &Trouble, phase: Phase) -> SendError {
@@ -396,8 +398,14 @@ impl Conversation {
     }
 }
 
+/// The server ended the connection, rather than falling silent or speaking nonsense.
+fn closed(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Lost(_))
+}
+
 fn out_of_step(phase: Phase, reply: &Reply) -> SendError {
-    SendError::new(ErrorKind::Unavailable, format!("the server answered {} to {}", reply.code, phase.name())).with_code(reply.shown_code())
+    SendError::new(ErrorKind::Unavailable, format!("the server answered {} to {}", reply.code, phase.name()))
+        .with_code(reply.shown_code())
 }
 
 /// Dot-stuffing (RFC 5321 §4.5.2) across pieces. The content's lines end with CRLF, so a dot after LF begins a line.

@@ -84,7 +84,13 @@ const RULES: &[Rule] = &[
     waiting(rule(&[], (451, 451), &[], &["dt:spm"], Throttled), 2 * 60),
     rule(&[], (421, 451), &[], &["hl:rep", "hl:icc", "hl:ifc", "hl:mep", "mi:dmc", "rp:drc", "rp:qrc"], Throttled),
     rule(&[], (500, 599), &[], &["dt:spm"], BadMessage),
-    rule(&[], ANY, &[], &["sending quota exceeded", "enough sending quota", "message quota exceeded", "sending rate exceeded"], Throttled),
+    rule(
+        &[],
+        ANY,
+        &[],
+        &["sending quota exceeded", "enough sending quota", "message quota exceeded", "sending rate exceeded"],
+        Throttled,
+    ),
     rule(&[], (550, 550), &["7.30"], &["basic authentication"], Unauthorized),
     // Greylisting concerns one recipient: the lane must not be held for it.
     waiting(rule(&[], (450, 451), &[], &["greylist", "graylist", "grey list", "greylisted"], Unavailable), 5 * 60),
@@ -173,9 +179,7 @@ pub(super) fn refusal(phase: Phase, reply: &Reply) -> SendError {
         None => (Unavailable, 0),
     };
     let text = if text.is_empty() { format!("refused at {}", phase.name()) } else { text };
-    SendError::new(kind.0, text)
-        .with_code(reply.shown_code())
-        .with_retry_after((kind.1 > 0).then(|| Duration::from_secs(kind.1)))
+    SendError::new(kind.0, text).with_code(reply.shown_code()).with_retry_after((kind.1 > 0).then(|| Duration::from_secs(kind.1)))
 }
 
 /// `1.1` is itself, `7.` all of its subject, the empty one means that there is none.
@@ -195,8 +199,11 @@ pub(super) fn of_final(reply: &Reply, note: Option<String>) -> Result<Receipt, S
             Ok(Receipt { id: (!text.is_empty()).then_some(text), replay: false, note })
         }
         400..=599 => Err(refusal(Phase::Dot, reply)),
-        _ => Err(SendError::new(ErrorKind::InDoubt, format!("the server answered {} to the message, which says nothing", reply.code))
-            .with_code(reply.shown_code())),
+        _ => Err(SendError::new(
+            ErrorKind::InDoubt,
+            format!("the server answered {} to the message, which says nothing", reply.code),
+        )
+        .with_code(reply.shown_code())),
     }
 }
 

@@ -140,7 +140,10 @@ pub(super) fn read_yaml(file: &Fragment, problems: &mut Vec<Problem>) -> Front {
             "subject" => match value {
                 Yaml::Mapping(by_lang) => {
                     for (lang, text) in by_lang {
-                        let Some(lang) = lang.as_str() else { continue };
+                        let Some(lang) = lang.as_str() else {
+                            say(line, key, "`subject` must be text".to_owned(), Some(needs_quotes()));
+                            continue;
+                        };
                         let at = reader.line_of(lang, line);
                         match reader.scalar(text, lang, at) {
                             Some(located) => front.subject.push(((lang != "default").then(|| lang.to_owned()), located)),

@@ -201,7 +201,9 @@ pub(super) fn check<'a>(fragment: &'a Fragment) -> (Vec<Tag<'a>>, Vec<Problem>) 
         if tag.kind != Kind::Comment {
             if let Some((what, help)) = unbalanced(tag.inner) {
                 say(format!("`{shown}` {what}"), Some(help.to_owned()));
-                continue;
+                if !matches!(tag.kind, Kind::Open | Kind::OpenPartial | Kind::OpenDecorator) {
+                    continue;
+                }
             }
         }
         match tag.kind {

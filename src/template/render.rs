@@ -1,0 +1,396 @@
+//! One row through a compiled template: which form, the values in it, the message out. A row fails alone and says which variable it was.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use handlebars::{Context, RenderContext, RenderErrorReason, Renderable};
+use serde_json::{Map, Value};
+
+use crate::message::{Attachment, Body as Content, Message, Wants};
+use crate::recipient::{Place, RowError, Vars};
+use crate::template::compile::{Body, Slot, Template};
+use crate::template::cook::{self, Page};
+use crate::template::form::{self, Format};
+use crate::template::hole::{self, Held, Overfull, Pieces, Skeleton};
+use crate::template::{helper, json_form, markdown_form, row_content};
+
+/// Why a row cannot be rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderError {
+    /// One sentence with template, line and variable.
+    pub what: String,
+    /// The variable to blame: the column that a person looks at.
+    pub variable: Option<String>,
+}
+
+impl RenderError {
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        RenderError { what: what.into(), variable: None }
+    }
+
+    pub(super) fn of(variable: &str, what: impl Into<String>) -> Self {
+        RenderError { what: what.into(), variable: Some(variable.to_owned()) }
+    }
+
+    /// The same as an error of the row at that place.
+    pub fn at(self, place: &Place) -> RowError {
+        let name = self.variable.or_else(|| place.name.clone());
+        RowError { place: Place { name, ..place.clone() }, what: self.what }
+    }
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for RenderError {}
+
+/// A rendered fragment and the values that wait for their places.
+struct Rendered {
+    skeleton: String,
+    values: Vec<Held>,
+}
+
+impl Template {
+    /// Renders one row in the form that the platform wants.
+    ///
+    /// # Errors
+    /// A variable that is undefined, missing or of the wrong type; text that is not JSON; an attachment that is not there.
+    pub fn render(&self, wants: &Wants, vars: &Vars) -> Result<Message, RenderError> {
+        // Handlebars is not ours: a panic in it fails this row and no other.
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.render_row(wants, vars)))
+            .unwrap_or_else(|_| Err(RenderError::new("the template could not be rendered: the program made a mistake here")))
+    }
+
+    fn render_row(&self, wants: &Wants, vars: &Vars) -> Result<Message, RenderError> {
+        let mut message = Message { attachments: self.fixed.clone(), ..Message::default() };
+        if self.from_rows {
+            row_content::read(wants, vars, self.inline_css, &mut message)?;
+        } else {
+            let lang = vars.get("lang").and_then(Value::as_str).map(str::trim).filter(|lang| !lang.is_empty());
+            let context = Context::from(Value::Object(self.settle(vars)?));
+            let chosen = self.choose(wants, lang).ok_or_else(|| match lang {
+                Some(lang) => RenderError::of("lang", format!("{} for the language `{lang}`", self.lacks(wants).what)),
+                None => RenderError::new(self.lacks(wants).what),
+            })?;
+            let subject = self
+                .subject
+                .iter()
+                .filter_map(|(of, slot)| Some((form::distance(of.as_deref(), lang)?, slot)))
+                .min_by_key(|(d, _)| *d);
+            message.subject = subject.map(|(_, slot)| self.line(slot, &context)).transpose()?;
+            message.from = self.from.as_ref().map(|slot| self.line(slot, &context)).transpose()?.filter(|text| !text.is_empty());
+            message.reply_to =
+                self.reply_to.as_ref().map(|slot| self.line(slot, &context)).transpose()?.filter(|text| !text.is_empty());
+            for (name, slot) in &self.headers {
+                let value = self.line(slot, &context)?;
+                if !value.is_empty() {
+                    message.headers.push((name.clone(), value));
+                }
+            }
+            for slot in &self.per_row {
+                let name = self.line(slot, &context)?;
+                message.attachments.push(self.roots.for_row(&name).map_err(RenderError::new)?);
+            }
+            message.body = self.content(&chosen, &context, &mut message.attachments)?;
+        }
+        self.reserved(vars, &mut message)?;
+        Ok(message)
+    }
+
+    /// The row's variables with defaults filled in and declared types checked.
+    fn settle(&self, vars: &Vars) -> Result<Map<String, Value>, RenderError> {
+        let mut data = vars.clone();
+        for variable in &self.declared {
+            let settled = variable.settle(data.get(&variable.name)).map_err(|what| RenderError::of(&variable.name, what))?;
+            if let Some(value) = settled {
+                data.insert(variable.name.clone(), value);
+            }
+        }
+        for name in &self.assumed {
+            if !data.contains_key(name) {
+                data.insert(name.clone(), Value::Null);
+            }
+        }
+        Ok(data)
+    }
+
+    /// The forms that may serve a platform, whatever the language: positions in `bodies`.
+    pub(super) fn serving(&self, wants: &Wants) -> HashSet<usize> {
+        let with = |platform: &str, formats: &[Format]| -> HashSet<usize> {
+            let fits = |body: &Body| body.form.platform == platform && formats.contains(&body.form.format);
+            self.bodies.iter().enumerate().filter(|(_, body)| fits(body)).map(|(i, _)| i).collect()
+        };
+        let written = [Format::Html, Format::Markdown, Format::Text];
+        match wants {
+            Wants::Email => {
+                [with("email", &written), with("*", &written)].into_iter().find(|set| !set.is_empty()).unwrap_or_default()
+            }
+            Wants::Named(name) => {
+                let own =
+                    [Format::Json, Format::Markdown, Format::Text, Format::Html].into_iter().map(|format| with(name, &[format]));
+                let any = with("*", &[Format::Json, Format::Html, Format::Markdown, Format::Text]);
+                let mail = [Format::Text, Format::Markdown, Format::Html].into_iter().map(|format| with("email", &[format]));
+                own.chain([any]).chain(mail).find(|set| !set.is_empty()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The forms for this row: the main one, and the text beside it.
+    pub(super) fn choose(&self, wants: &Wants, lang: Option<&str>) -> Option<Chosen<'_>> {
+        let serving = self.serving(wants);
+        let best = |format: Format| {
+            let of = |body: &&Body| body.form.format == format;
+            let bodies = serving.iter().filter_map(|i| self.bodies.get(*i)).filter(of);
+            let near = bodies.filter_map(|body| Some((form::distance(body.form.lang.as_deref(), lang)?, body)));
+            near.min_by_key(|(distance, _)| *distance)
+        };
+        let main = [Format::Json, Format::Html, Format::Markdown, Format::Text]
+            .into_iter()
+            .filter_map(best)
+            .min_by_key(|(distance, _)| *distance);
+        let (distance, main) = main?;
+        // A text in the reader's language, or none: it is then derived from the HTML.
+        let text =
+            best(Format::Text).filter(|(of, text)| *of == distance && text.form.format != main.form.format).map(|(_, text)| text);
+        Some(Chosen { main, text, email: matches!(wants, Wants::Email) })
+    }
+
+    fn content(
+        &self,
+        chosen: &Chosen,
+        context: &Context,
+        attachments: &mut Vec<Arc<Attachment>>,
+    ) -> Result<Content, RenderError> {
+        let body = chosen.main;
+        let rendered = self.run(&body.key, context)?;
+        match body.form.format {
+            Format::Json => {
+                let tree = body.trees.of(&rendered.skeleton, json_form::tree).map_err(|what| self.in_file(body, what))?;
+                json_form::fill(&tree, &rendered.values).map(Content::Native).map_err(|what| self.in_file(body, what))
+            }
+            Format::Text => self.fill(body, &Pieces::cut(&rendered.skeleton), &rendered.values, hole::plain).map(Content::Text),
+            Format::Markdown if !chosen.email && !matches!(body.form.platform.as_str(), "email" | "*") => {
+                // The platform reads Markdown itself.
+                self.fill(body, &Pieces::cut(&rendered.skeleton), &rendered.values, hole::plain).map(Content::Text)
+            }
+            Format::Html | Format::Markdown => {
+                let (page, values) = self.page(body, rendered, context)?;
+                let text = match (chosen.email, chosen.text) {
+                    (true, Some(text)) => {
+                        let rendered = self.run(&text.key, context)?;
+                        self.fill(text, &Pieces::cut(&rendered.skeleton), &rendered.values, hole::plain)?
+                    }
+                    _ => self.fill(body, &page.text, &values, hole::plain)?,
+                };
+                if !chosen.email {
+                    return Ok(Content::Text(text));
+                }
+                let html = self.fill(body, &page.html, &values, hole::html)?;
+                attachments.extend(body.images.iter().cloned());
+                Ok(Content::Html { html, text })
+            }
+        }
+    }
+
+    fn page(&self, body: &Body, rendered: Rendered, context: &Context) -> Result<(Arc<Page>, Vec<Held>), RenderError> {
+        let failed = |what: String| self.in_file(body, what);
+        let Rendered { skeleton, values } = rendered;
+        if body.form.format == Format::Html {
+            let page = body.pages.of(&skeleton, |skeleton| cook::page(skeleton, self.inline_css)).map_err(failed)?;
+            return Ok((page, values));
+        }
+        match &body.layout {
+            None => {
+                let page =
+                    body.pages.of(&skeleton, |skeleton| markdown_form::page(skeleton, None, self.inline_css)).map_err(failed)?;
+                Ok((page, values))
+            }
+            Some(layout) => {
+                // Both are rendered into one list of values, so that their holes have different numbers.
+                let around = self.run_after(layout, context, values)?;
+                let both = format!("{skeleton}\0{}", around.skeleton);
+                let make = |_: &str| markdown_form::page(&skeleton, Some(&around.skeleton), self.inline_css);
+                let page = body.pages.of(&both, make).map_err(failed)?;
+                Ok((page, around.values))
+            }
+        }
+    }
+
+    /// A header's value: one line, without control characters.
+    fn line(&self, slot: &Slot, context: &Context) -> Result<String, RenderError> {
+        match slot {
+            Slot::Fixed(text) => Ok(text.clone()),
+            Slot::Rendered(key) => {
+                let rendered = self.run(key, context)?;
+                let text = Pieces::cut(&rendered.skeleton).fill(&rendered.values, hole::plain);
+                text.map(|text| one_line(&text)).map_err(|_| RenderError::new(hole::TOO_LONG))
+            }
+        }
+    }
+
+    fn fill(&self, body: &Body, pieces: &Pieces, values: &[Held], write: fn(&str, &mut String)) -> Result<String, RenderError> {
+        pieces.fill(values, write).map_err(|full| match full {
+            Overfull::TooLong => self.in_file(body, hole::TOO_LONG.to_owned()),
+            Overfull::Scheme(scheme) => {
+                self.in_file(body, format!("a link of this row begins with `{scheme}:`, which is never sent"))
+            }
+        })
+    }
+
+    fn in_file(&self, body: &Body, what: String) -> RenderError {
+        RenderError::new(format!("{}: {what}", self.files.place(&body.form.file).display()))
+    }
+
+    fn run(&self, key: &str, context: &Context) -> Result<Rendered, RenderError> {
+        self.run_after(key, context, Vec::new())
+    }
+
+    fn run_after(&self, key: &str, context: &Context, earlier: Vec<Held>) -> Result<Rendered, RenderError> {
+        let Some(ast) = self.registry.get_template(key) else {
+            return Err(RenderError::new(format!("the template has no part `{key}`")));
+        };
+        hole::begin(earlier);
+        helper::block::begin();
+        let mut out = Skeleton::default();
+        let result = ast.render(&self.registry, context, &mut RenderContext::new(None), &mut out);
+        let values = hole::finish();
+        match result {
+            Ok(()) => Ok(Rendered { skeleton: out.0, values }),
+            Err(error) => Err(self.explain(key, &error)),
+        }
+    }
+
+    /// Handlebars' error as a sentence with file, line and variable.
+    fn explain(&self, key: &str, error: &handlebars::RenderError) -> RenderError {
+        let fragment = error.template_name.as_ref().and_then(|name| self.fragments.get(name)).or_else(|| self.fragments.get(key));
+        let place = match (fragment, error.line_no) {
+            (Some(fragment), Some(line)) => format!("{}:{}", fragment.path.display(), fragment.file_line(line)),
+            (Some(fragment), None) => fragment.path.display().to_string(),
+            (None, _) => self.files.name.clone(),
+        };
+        let (what, variable) = match error.reason() {
+            RenderErrorReason::MissingVariable(Some(name)) => (
+                format!("the variable `{name}` is not defined for this row"),
+                super::uses::first_segment(name.trim_start_matches("../")),
+            ),
+            RenderErrorReason::MissingVariable(None) => ("a variable is not defined for this row".to_owned(), None),
+            RenderErrorReason::InvalidJsonIndex(name) => {
+                (format!("`.{name}` is read from a list; go through it with `{{{{#each}}}}`"), None)
+            }
+            RenderErrorReason::CannotIncludeSelf => ("a partial includes itself".to_owned(), None),
+            RenderErrorReason::PartialBlockNotFound => (
+                "`{{> @partial-block}}` has no content here; include the layout with `{{#> layout}}…{{/layout}}`".to_owned(),
+                None,
+            ),
+            RenderErrorReason::IOError(_) => (hole::TOO_LONG.to_owned(), None),
+            RenderErrorReason::Other(what) => {
+                // `amount`: `x` is not a number
+                let variable = what
+                    .strip_prefix('`')
+                    .and_then(|rest| rest.split_once("`:"))
+                    .and_then(|(name, _)| super::uses::first_segment(name));
+                (what.clone(), variable)
+            }
+            _ => ("this cannot be rendered for this row".to_owned(), None),
+        };
+        RenderError { what: format!("{place}: {what}"), variable }
+    }
+
+    /// The columns with a meaning of their own.
+    fn reserved(&self, vars: &Vars, message: &mut Message) -> Result<(), RenderError> {
+        for (name, value) in vars {
+            match name.as_str() {
+                "_cc" => message.cc = addresses(value),
+                "_bcc" => message.bcc = addresses(value),
+                "_reply_to" => {
+                    let text = one_line(&helper::text_of(value));
+                    if !text.is_empty() {
+                        message.reply_to = Some(text);
+                    }
+                }
+                "_meta" => match value {
+                    Value::Object(map) => message.meta.extend(map.clone()),
+                    Value::Null => {}
+                    Value::String(text) if text.trim().is_empty() => {}
+                    Value::String(text) => match serde_json::from_str(text) {
+                        Ok(Value::Object(map)) => message.meta.extend(map),
+                        _ => {
+                            return Err(RenderError::of(
+                                "_meta",
+                                "`_meta` is not a JSON object; single values go into columns like `_meta.campaign`",
+                            ));
+                        }
+                    },
+                    _ => return Err(RenderError::of("_meta", "`_meta` is not a JSON object")),
+                },
+                other => {
+                    if let Some(key) = other.strip_prefix("_meta.") {
+                        message.meta.insert(key.to_owned(), value.clone());
+                    } else if other == "_attach" || Some(other) == self.attach_column.as_deref() {
+                        for file in listed(value, &[';']) {
+                            let attachment = self.roots.for_row(&file).map_err(|what| RenderError::of(other, what))?;
+                            message.attachments.push(attachment);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The forms of one row.
+pub(super) struct Chosen<'a> {
+    main: &'a Body,
+    text: Option<&'a Body>,
+    email: bool,
+}
+
+/// Addresses of a cell: separated by `,` or `;` outside of quotes, or a JSON array.
+fn addresses(value: &Value) -> Vec<String> {
+    listed(value, &[',', ';'])
+}
+
+fn listed(value: &Value, separators: &[char]) -> Vec<String> {
+    let mut list = Vec::new();
+    match value {
+        Value::Array(entries) => list.extend(entries.iter().map(helper::text_of)),
+        other => {
+            let text = helper::text_of(other);
+            let (mut entry, mut quoted) = (String::new(), false);
+            for c in text.chars() {
+                quoted ^= c == '"';
+                if !quoted && separators.contains(&c) {
+                    list.push(std::mem::take(&mut entry));
+                } else {
+                    entry.push(c);
+                }
+            }
+            list.push(entry);
+        }
+    }
+    list.iter().map(|entry| one_line(entry)).filter(|entry| !entry.is_empty()).collect()
+}
+
+/// Text as one line of a header: control characters and line ends become a space, so that no value can begin another header.
+pub(super) fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut space = false;
+    for c in text.chars() {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            space = true;
+        } else {
+            if space && !out.is_empty() && !out.ends_with(' ') && c != ' ' {
+                out.push(' ');
+            }
+            space = false;
+            out.push(c);
+        }
+    }
+    out.trim().to_owned()
+}

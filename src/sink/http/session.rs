@@ -1,6 +1,7 @@
-//! One HTTP connection: each request read, judged, written down and answered. Any path is taken, keep-alive and pipelining, bodies to a cap, faults where asked.
+//! One HTTP connection: each request is read, judged, written down and answered; any path is taken.
 //!
-//! `GET /_sink/counts` tells the numbers and `POST /_sink/reset` begins them anew; nothing below `/_sink/` counts or fails.
+//! `GET /_sink/counts` tells the numbers and `POST /_sink/reset` begins them anew; nothing below `/_sink/` counts, and
+//! only faults of the whole connection (`refuse`, `down`) touch it.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::sink::counts::Counts;
 use crate::sink::desk::Desk;
 use crate::sink::faults::dice::Facts;
 use crate::sink::faults::rule::{Effect, Moment};
-use crate::sink::http::Http;
+use crate::sink::http::session::Http;
 use crate::sink::options::{Bound, Options, SinkError};
 use crate::sink::smtp::session::Smtp;
 use crate::sink::tls;

@@ -5,3 +5,4 @@ mod body;
 mod command;
 mod entry;
 pub(crate) mod session;
+mod verdict;

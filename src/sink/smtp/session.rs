@@ -11,9 +11,8 @@ use crate::sink::desk::Desk;
 use crate::sink::faults::dice::Facts;
 use crate::sink::faults::rule::{Effect, Moment, Rule};
 use crate::sink::smtp::auth::{self, Step};
-use crate::sink::smtp::body::{Scan, unstuffed};
+use crate::sink::smtp::body::Scan;
 use crate::sink::smtp::command::{self, BadLine, Command, MAX_LINE};
-use crate::sink::smtp::entry::{Entry, header, sha256};
 use crate::sink::turn::{Then, Turn};
 
 /// Recipients of one message (RFC 5321 4.5.3.1.8 asks for 100 at least).
@@ -25,7 +24,7 @@ const ENDLESS: usize = 4 << 20;
 
 /// What the next bytes are.
 #[derive(Debug)]
-enum Mode {
+pub(super) enum Mode {
     Command,
     /// Content up to the dot.
     Content(Scan),
@@ -47,13 +46,13 @@ enum Mode {
 
 /// What MAIL and RCPT said. Kept and emptied, not made anew, per message.
 #[derive(Debug, Default)]
-struct Transaction {
+pub(super) struct Transaction {
     open: bool,
-    from: String,
+    pub(super) from: String,
     /// One per line.
-    rcpts: String,
-    count: usize,
-    eight_bit: bool,
+    pub(super) rcpts: String,
+    pub(super) count: usize,
+    pub(super) eight_bit: bool,
     utf8: bool,
     /// BDAT began.
     chunking: bool,
@@ -62,7 +61,7 @@ struct Transaction {
 }
 
 impl Transaction {
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.open = false;
         self.from.clear();
         self.rcpts.clear();
@@ -74,15 +73,15 @@ impl Transaction {
 
 /// The server's side of one connection.
 pub(crate) struct Smtp {
-    desk: Arc<Desk>,
-    number: u64,
+    pub(super) desk: Arc<Desk>,
+    pub(super) number: u64,
     crowded: bool,
-    tls: bool,
-    helo: String,
+    pub(super) tls: bool,
+    pub(super) helo: String,
     greeted: bool,
-    user: Option<String>,
-    mode: Mode,
-    transaction: Transaction,
+    pub(super) user: Option<String>,
+    pub(super) mode: Mode,
+    pub(super) transaction: Transaction,
     replies: u64,
     errors: u32,
 }
@@ -108,11 +107,11 @@ impl Smtp {
     }
 
     /// A whole reply, CRLF included, with what the reply faults make of it.
-    fn say(&mut self, turn: &mut Turn, reply: &str) {
+    pub(super) fn say(&mut self, turn: &mut Turn, reply: &str) {
         self.say_after(turn, reply, Duration::ZERO);
     }
 
-    fn say_after(&mut self, turn: &mut Turn, reply: &str, wait: Duration) {
+    pub(super) fn say_after(&mut self, turn: &mut Turn, reply: &str, wait: Duration) {
         let number = self.replies;
         self.replies += 1;
         let bytes = reply.as_bytes();
@@ -158,7 +157,7 @@ impl Smtp {
         }
     }
 
-    fn facts<'a>(&'a self, key: &'a str, rcpts: &'a str) -> Facts<'a> {
+    pub(super) fn facts<'a>(&'a self, key: &'a str, rcpts: &'a str) -> Facts<'a> {
         Facts { key, rcpts, from: &self.transaction.from, helo: &self.helo, ..Facts::default() }
     }
 
@@ -178,14 +177,14 @@ impl Smtp {
         Err(Refused)
     }
 
-    fn say_code(&mut self, turn: &mut Turn, code: u16, text: &str) {
+    pub(super) fn say_code(&mut self, turn: &mut Turn, code: u16, text: &str) {
         self.say(turn, &format!("{code} {text}\r\n"));
         if code == 421 || (code == 554 && !self.greeted) {
             turn.then = Then::Close;
         }
     }
 
-    fn say_endless(&mut self, turn: &mut Turn) {
+    pub(super) fn say_endless(&mut self, turn: &mut Turn) {
         turn.replies.extend_from_slice(b"250 ");
         turn.replies.resize(turn.replies.len() + ENDLESS, b'a');
         turn.then = Then::Cut { reset: false };
@@ -372,7 +371,7 @@ impl Smtp {
     }
 
     /// The recipient whose tries the faults of a message count: the first.
-    fn first_rcpt(&self) -> &str {
+    pub(super) fn first_rcpt(&self) -> &str {
         self.transaction.rcpts.lines().next().unwrap_or_default()
     }
 
@@ -468,142 +467,6 @@ impl Smtp {
             self.settle(&content, Scan::whole(&content), false, turn);
         }
         size
-    }
-
-    /// The verdict about a message that is all here.
-    fn settle(&mut self, raw: &[u8], scan: Scan, stuffed: bool, turn: &mut Turn) {
-        self.mode = Mode::Command;
-        if self.transaction.count == 0 {
-            return self.refuse(turn, "554", "5.5.1 no valid recipients", raw.len());
-        }
-        let size = raw.len() - if stuffed { scan.stuffed } else { 0 };
-        if size as u64 > self.desk.options.max_size {
-            return self.refuse(turn, "552", "5.3.4 message too big", size);
-        }
-        let rule = self.desk.dice.strike(Moment::Dot, &self.facts(self.first_rcpt(), &self.transaction.rcpts));
-        let effect = rule.as_ref().map(|rule| &rule.effect);
-        let wants = match effect {
-            Some(Effect::Reply { code, .. }) => (200..300).contains(code),
-            Some(Effect::Cut { .. }) => false,
-            _ => true,
-        };
-        if wants && !self.desk.take() {
-            self.refuse(turn, "421", "4.3.2 the sink has what it wanted", size);
-            turn.then = Then::Close;
-            return;
-        }
-        if let Some(rule) = &rule {
-            turn.struck(&rule.name);
-        }
-        let mut code = [0u8; 3];
-        let verdict = match effect {
-            Some(Effect::Reply { code: number, .. }) => {
-                code.copy_from_slice(format!("{number:03}").as_bytes());
-                std::str::from_utf8(&code).unwrap_or("?")
-            }
-            Some(Effect::Garbage) => "garbage",
-            Some(Effect::Endless) => "endless",
-            Some(Effect::Cut { .. } | Effect::CutTaken { .. }) => "",
-            _ => "250",
-        };
-        let cut = match effect {
-            Some(Effect::Cut { .. } | Effect::CutTaken { .. }) => Some("before_reply"),
-            Some(Effect::CutAfterReply { .. }) => Some("after_reply"),
-            _ => None,
-        };
-        if wants {
-            self.count_taken(raw, scan, size, verdict != "250" || cut == Some("before_reply"), turn);
-        }
-        if self.desk.keeps_ledger() || self.desk.keeps_contents() {
-            let fault = rule.as_ref().map(|rule| rule.name.as_str());
-            self.write_down(raw, scan, stuffed, turn, |entry| Entry { taken: wants, verdict, cut, fault, ..entry });
-        }
-        match effect {
-            None => self.say_taken(scan, Duration::ZERO, turn),
-            Some(Effect::Stall(wait)) => self.say_taken(scan, *wait, turn),
-            Some(Effect::Reply { code, text }) => self.say_code(turn, *code, text),
-            Some(Effect::Cut { reset } | Effect::CutTaken { reset }) => turn.then = Then::Cut { reset: *reset },
-            Some(Effect::CutAfterReply { reset }) => {
-                self.say_taken(scan, Duration::ZERO, turn);
-                turn.then = Then::Cut { reset: *reset };
-            }
-            Some(Effect::Garbage) => turn.replies.extend_from_slice(b"\x16\x03\x01 what?\r\n"),
-            Some(Effect::Endless) => self.say_endless(turn),
-            Some(_) => self.say_taken(scan, Duration::ZERO, turn),
-        }
-        self.transaction.clear();
-    }
-
-    fn say_taken(&mut self, scan: Scan, wait: Duration, turn: &mut Turn) {
-        if scan.bare_lf + scan.bare_cr == 0 {
-            self.say_after(turn, "250 2.0.0 taken\r\n", wait);
-        } else {
-            let told = format!("250 2.0.0 taken, with {} bare LF and {} bare CR\r\n", scan.bare_lf, scan.bare_cr);
-            self.say_after(turn, &told, wait);
-        }
-    }
-
-    fn count_taken(&self, raw: &[u8], scan: Scan, size: usize, untold: bool, turn: &mut Turn) {
-        let counts = &mut turn.counts;
-        counts.messages += 1;
-        counts.recipients += self.transaction.count as u64;
-        counts.bytes_taken += size as u64;
-        counts.taken_untold += u64::from(untold);
-        counts.smuggling += u64::from(scan.bare_lf + scan.bare_cr > 0);
-        counts.long_lines += u64::from(scan.long_lines > 0);
-        counts.undeclared_8bit += u64::from(!self.transaction.eight_bit && !raw.is_ascii());
-        counts.nul += u64::from(memchr::memchr(0, raw).is_some());
-    }
-
-    /// Refuses a message outside of the faults, with its line in the ledger.
-    fn refuse(&mut self, turn: &mut Turn, verdict: &str, text: &str, size: usize) {
-        if self.desk.keeps_ledger() {
-            self.write_down(b"", Scan::default(), false, turn, |entry| Entry { verdict, size, ..entry });
-        }
-        self.say(turn, &format!("{verdict} {text}\r\n"));
-        self.transaction.clear();
-    }
-
-    fn write_down<'a>(
-        &'a self,
-        raw: &[u8],
-        scan: Scan,
-        stuffed: bool,
-        turn: &mut Turn,
-        judged: impl FnOnce(Entry<'a>) -> Entry<'a>,
-    ) {
-        let stuffed = if stuffed { scan.stuffed } else { 0 };
-        let plain = (stuffed > 0).then(|| unstuffed(raw, stuffed));
-        let content = plain.as_deref().unwrap_or(raw);
-        let seq = self.desk.next_seq();
-        let entry = judged(Entry {
-            seq,
-            at_ms: self.desk.at_ms(),
-            proto: "smtp",
-            connection: self.number,
-            helo: &self.helo,
-            tls: self.tls,
-            auth_user: self.user.as_deref(),
-            mail_from: &self.transaction.from,
-            rcpt: &self.transaction.rcpts,
-            message_id: header(content, "message-id"),
-            subject: header(content, "subject"),
-            size: content.len(),
-            sha256: self.desk.options.sha256.then(|| sha256(content)),
-            taken: false,
-            verdict: "",
-            cut: None,
-            fault: None,
-            bare_lf: scan.bare_lf,
-            bare_cr: scan.bare_cr,
-        });
-        if self.desk.keeps_contents() && entry.taken {
-            turn.files.push((format!("{seq:08}.eml"), content.to_vec()));
-        }
-        // Strings, numbers and lists into memory: this cannot fail.
-        if self.desk.keeps_ledger() && serde_json::to_writer(&mut turn.lines, &entry).is_ok() {
-            turn.lines.push(b'\n');
-        }
     }
 
     fn starttls(&mut self, turn: &mut Turn) {

@@ -1,6 +1,7 @@
-//! HTTP/1.1 as a plain server speaks it: any path is taken, keep-alive and pipelining, bodies to a cap, faults where asked.
+//! One HTTP connection: each request is read, judged, written down and answered; any path is taken.
 //!
-//! `GET /_sink/counts` tells the numbers and `POST /_sink/reset` begins them anew; nothing below `/_sink/` counts or fails.
+//! `GET /_sink/counts` tells the numbers and `POST /_sink/reset` begins them anew; nothing below `/_sink/` counts, and
+//! only faults of the whole connection (`refuse`, `down`) touch it.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,13 +13,12 @@ use crate::sink::conversation::Protocol;
 use crate::sink::desk::Desk;
 use crate::sink::faults::dice::Facts;
 use crate::sink::faults::rule::{Effect, HttpFault, Moment, Rule, Way};
+use crate::sink::http::chunked::{Chunked, MAX_BODY, TooBig};
 use crate::sink::turn::{Then, Turn};
 
 /// The head of a request: request line and headers.
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 128;
-/// The body of a request (413 above).
-const MAX_BODY: usize = 64 << 20;
 /// The part of a body that a ledger line holds.
 const LEDGER_BODY: usize = 64 << 10;
 
@@ -446,66 +446,5 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         _ => "Simulated",
-    }
-}
-
-/// Whether a chunked body is refused for its size or for its form.
-#[derive(Debug, PartialEq, Eq)]
-enum TooBig {
-    Yes,
-    No,
-}
-
-/// Reads `Transfer-Encoding: chunked` (RFC 9112 7.1), going on where it stopped.
-#[derive(Debug, Default)]
-struct Chunked {
-    /// Read so far, counted from the end of the head.
-    at: usize,
-    body: Vec<u8>,
-    /// The last chunk was seen: trailers follow.
-    trailers: bool,
-}
-
-impl Chunked {
-    /// How many bytes of `rest` the body and its coding take, once all of it is there.
-    fn read(&mut self, rest: &[u8]) -> Result<Option<usize>, TooBig> {
-        loop {
-            let open = rest.get(self.at..).unwrap_or_default();
-            let Some(lf) = memchr::memchr(b'\n', open) else {
-                // A size, an extension or a trailer, and no end to it.
-                return if open.len() > MAX_HEAD { Err(TooBig::No) } else { Ok(None) };
-            };
-            let Some(line) = open[..=lf].strip_suffix(b"\r\n") else { return Err(TooBig::No) };
-            if self.trailers {
-                self.at += lf + 1;
-                if line.is_empty() {
-                    return Ok(Some(self.at));
-                }
-                continue;
-            }
-            let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-            if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_hexdigit) {
-                return Err(TooBig::No);
-            }
-            let size =
-                std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text, 16).ok()).ok_or(TooBig::No)?;
-            if self.body.len() + size > MAX_BODY {
-                return Err(TooBig::Yes);
-            }
-            if size == 0 {
-                self.trailers = true;
-                self.at += lf + 1;
-                continue;
-            }
-            let data = &open[lf + 1..];
-            if data.len() < size + 2 {
-                return Ok(None);
-            }
-            if &data[size..size + 2] != b"\r\n" {
-                return Err(TooBig::No);
-            }
-            self.body.extend_from_slice(&data[..size]);
-            self.at += lf + 1 + size + 2;
-        }
     }
 }

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn path_tells_each_file_and_whether_it_is_there() {
-        let text = with("version: 1\n", |request| path(request));
+        let text = with("version: 1\n", path);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "/no/such/folder/notify/notify.yaml  (not there)");
         assert!(lines[1].ends_with("notify.yaml  (read)"), "{text}");

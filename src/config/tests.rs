@@ -469,6 +469,8 @@ fn an_unknown_variable_is_a_warning_and_a_broken_value_an_error() {
         "{warnings:?}"
     );
     assert_eq!(warnings.len(), 4);
+    let text = "accounts: { a: { platform: smtp, password: { env: NOTIFY_SMTP_PASSWORD } } }\n";
+    assert!(World::with(text).set("NOTIFY_SMTP_PASSWORD", "hunter2").good().warnings.is_empty());
     let problems = World::new().set("NOTIFY_TIMEOUT", "30").load().unwrap_err();
     assert!(
         problems[0].what.starts_with("environment variable NOTIFY_TIMEOUT: `defaults.timeout`: \"30\" has no unit"),

@@ -124,21 +124,30 @@ fn accounts(node: &Node, sources: &Sources, found: &mut Findings) {
                 Some("use letters, digits, `-`, `_` and `.`".to_owned()),
             );
         }
+        if has(&ACCOUNT, name) && !matches!(node.kind, Kind::Map(_) | Kind::Null) {
+            let what = format!("account {name} takes keys, not {}", shown(node));
+            found.problem(
+                sources,
+                *at,
+                name,
+                what,
+                Some("if it is a key of the account above, indent it below the name".to_owned()),
+            );
+            continue;
+        }
         if !block(node, &format!("account {name}"), sources, found) {
             continue;
         }
         for Entry { key, at, node } in node.entries().iter().filter(|entry| !entry.node.is_null()) {
             match key.as_str() {
-                "platform" => {
-                    if node.text().is_none_or(|text| text.trim().is_empty()) {
-                        found.problem(
-                            sources,
-                            node.at,
-                            "",
-                            format!("account {name}: `platform` is a word, not {}", shown(node)),
-                            None,
-                        );
-                    }
+                "platform" if node.text().is_none_or(|text| text.trim().is_empty()) => {
+                    found.problem(
+                        sources,
+                        node.at,
+                        "",
+                        format!("account {name}: `platform` is a word, not {}", shown(node)),
+                        None,
+                    );
                 }
                 "limits" => {
                     if let Err(mistakes) = limits(node) {

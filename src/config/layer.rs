@@ -232,6 +232,8 @@ impl Layers {
             let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
             match variables::read(name, &value, &accounts, request.cwd, &mut self.sources) {
                 variables::Variable::Nothing => {}
+                // Somebody named the variable of a secret after us.
+                variables::Variable::Unknown(_) if names_variable(&self.tree, name) => {}
                 variables::Variable::Unknown(problem) => self.warnings.push(problem),
                 variables::Variable::Broken(problem) => {
                     self.found.problems.push((Place::BUILT_IN, problem));
@@ -242,6 +244,16 @@ impl Layers {
                 }
             }
         }
+    }
+}
+
+/// Whether a secret is taken from that variable: `{ env: NAME }`.
+fn names_variable(node: &Node, name: &str) -> bool {
+    match &node.kind {
+        Kind::Map(_) if is_reference(node) => node.get("env").and_then(Node::text) == Some(name),
+        Kind::Map(entries) => entries.iter().any(|entry| names_variable(&entry.node, name)),
+        Kind::List(items) => items.iter().any(|item| names_variable(item, name)),
+        _ => false,
     }
 }
 

@@ -102,13 +102,11 @@ impl Config {
             tree,
             sources,
         };
-        if let (Some(via), false) = (&config.defaults.via, torn) {
-            if let Err(problem) = config.account(via) {
-                let at = config.tree.get("defaults").and_then(|block| block.get("via")).map_or(Place::BUILT_IN, |node| node.at);
-                found
-                    .problems
-                    .push((at, config.sources.problem(at, via, format!("`defaults.via`: {}", problem.what), problem.help)));
-            }
+        if let (Some(via), false) = (&config.defaults.via, torn)
+            && let Err(Problem { what, help, .. }) = config.account(via)
+        {
+            let at = config.tree.get("defaults").and_then(|block| block.get("via")).map_or(Place::BUILT_IN, |node| node.at);
+            found.problems.push((at, config.sources.problem(at, via, format!("`defaults.via`: {what}"), help)));
         }
         if found.problems.is_empty() { Ok(config) } else { Err(in_order(found.problems)) }
     }

@@ -10,10 +10,10 @@ use super::tree::{Kind, Node, Place};
 /// A path as written: `~/` is the home folder, anything relative belongs to the folder of the file that says it.
 fn resolve(written: &str, at: Place, sources: &Sources, request: &Request<'_>) -> PathBuf {
     let written = written.trim();
-    if let Some(rest) = written.strip_prefix("~/") {
-        if let Some(home) = (request.env)("HOME") {
-            return PathBuf::from(home).join(rest);
-        }
+    if let Some(rest) = written.strip_prefix("~/")
+        && let Some(home) = (request.env)("HOME")
+    {
+        return PathBuf::from(home).join(rest);
     }
     let folder = sources.folder(at).unwrap_or(request.cwd);
     folder.join(written.strip_prefix("./").unwrap_or(written))

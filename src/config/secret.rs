@@ -289,7 +289,8 @@ fn wait(child: &mut Child, until: Instant) -> std::io::Result<Option<std::proces
         if left.is_zero() {
             return Ok(None);
         }
-        std::thread::sleep(pause.min(left));
+        // The standard library cannot wait for a process with a deadline; nobody unparks this thread, and early is harmless.
+        std::thread::park_timeout(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(20));
     }
 }

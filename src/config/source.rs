@@ -45,7 +45,8 @@ impl Sources {
 
     /// The mistake with its file, line, column and the line itself (secrets hidden); of a variable, with its name.
     pub(crate) fn problem(&self, at: Place, mark: &str, what: impl Into<String>, help: Option<String>) -> Problem {
-        let mut problem = Problem { what: what.into(), help, width: 1, ..Problem::default() };
+        let mut problem =
+            Problem { what: tame(&what.into()), help: help.map(|help| tame(&help)), width: 1, ..Problem::default() };
         match self.0.get(at.source) {
             Some(Source::File { shown, text, .. }) => {
                 problem.path = Some(shown.clone());
@@ -56,7 +57,7 @@ impl Sources {
                     let here: String = line.chars().skip(at.column.saturating_sub(1)).take(mark.chars().count()).collect();
                     problem.width =
                         if !mark.is_empty() && here == mark { unicode_width::UnicodeWidthStr::width(mark) } else { 1 };
-                    let shown = shortened(&veil(line, at.column), at.column);
+                    let shown = tame(&shortened(&veil(line, at.column), at.column));
                     // A mark under what is hidden must not tell how long it is.
                     if shown.chars().count() < at.column.saturating_sub(1) + mark.chars().count() {
                         problem.width = 1;
@@ -78,4 +79,9 @@ fn shortened(line: &str, column: usize) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }
+}
+
+/// Without what moves a terminal's cursor or changes its colours; tabs stay, for the mark below.
+fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '·' } else { c }).collect()
 }

@@ -15,7 +15,7 @@ pub(crate) struct Complaint {
 }
 
 /// Words of the parser, our sentence, and what to do. The first row that matches is taken; the words are libyaml's, old and stable.
-const RETOLD: [(&str, &str, &str); 17] = [
+const RETOLD: [(&str, &str, &str); 18] = [
     (
         "found unexpected end of stream",
         "a quote is opened here and never closed",
@@ -25,12 +25,12 @@ const RETOLD: [(&str, &str, &str); 17] = [
     (
         "did not find expected ',' or ']'",
         "a list opened with `[` is not closed here",
-        "write a comma between items and `]` at the end",
+        "write a comma between items and `]` at the end; an apostrophe inside '…' is written twice",
     ),
     (
         "did not find expected ',' or '}'",
         "keys opened with `{` are not closed here",
-        "write a comma between them and `}` at the end",
+        "write a comma between them and `}` at the end; an apostrophe inside '…' is written twice",
     ),
     (
         "mapping values are not allowed",
@@ -50,7 +50,7 @@ const RETOLD: [(&str, &str, &str); 17] = [
     (
         "did not find expected key",
         "this line does not fit the lines around it",
-        "keys that belong together are indented alike, with spaces",
+        "keys that belong together are indented alike, with spaces; look also for a quote left open above",
     ),
     (
         "did not find expected '-' indicator",
@@ -74,6 +74,7 @@ const RETOLD: [(&str, &str, &str); 17] = [
         "a control character stands here",
         "remove it, or write it as \\u00XX in double quotes",
     ),
+    ("did not find expected node content", "a value is missing here", "write it, or remove the comma too many"),
     ("recursion limit exceeded", "this is nested too deeply", "a config needs no more than a few levels"),
     ("repetition limit exceeded", "`*name` repeats other repetitions until the text grows without bound", "repeat fewer values"),
     (
@@ -107,15 +108,23 @@ pub(crate) fn retell(error: &serde_yaml::Error, text: &str, source: usize) -> Co
         let here = text.lines().nth(at.line - 1).and_then(|line| line.chars().nth(at.column - 1));
         let (what, help) = match here {
             Some('\t') => ("a tab is used for indentation".to_owned(), "indent with spaces".to_owned()),
+            Some('`') => ("a value cannot begin with a backquote".to_owned(), "put it in quotes".to_owned()),
             Some(c) => (format!("a value cannot begin with `{c}`"), "put it in quotes".to_owned()),
             None => ("a value cannot begin like this".to_owned(), "put it in quotes".to_owned()),
         };
         return Complaint { what, at, help: Some(help) };
     }
     // For an open quote or bracket the place that helps is where it was opened: the parser names it second ("… at line 2 column 9").
-    if said.contains("end of stream") || said.contains("document indicator") || said.contains("expected ',' or") {
-        if let Some(opened) = opening(&said, source) {
-            at = opened;
+    if ["end of stream", "document indicator", "expected ',' or"].iter().any(|words| said.contains(words))
+        && let Some(opened) = opening(&said, source)
+    {
+        at = opened;
+    }
+    if said.contains("control characters") {
+        let bad = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}');
+        let first = text.lines().enumerate().find_map(|(index, line)| Some((index + 1, line.chars().position(bad)? + 1)));
+        if let Some((line, column)) = first {
+            at = Place { source, line, column };
         }
     }
     match RETOLD.iter().find(|(words, ..)| said.contains(words)) {
@@ -130,8 +139,9 @@ pub(crate) fn retell(error: &serde_yaml::Error, text: &str, source: usize) -> Co
 
 /// The place the parser names as the beginning of what it was reading, if it does.
 fn opening(said: &str, source: usize) -> Option<Place> {
-    let (_, context) = said.rsplit_once(" while ")?;
-    let mut numbers =
-        context.rsplit_once(" at line ")?.1.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+    let (_, context) = said.rsplit_once("while ")?;
+    // It does not name the first character of the text.
+    let Some((_, place)) = context.rsplit_once(" at line ") else { return Some(Place { source, line: 1, column: 1 }) };
+    let mut numbers = place.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
     Some(Place { source, line: numbers.next()?, column: numbers.next()? })
 }

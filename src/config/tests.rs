@@ -114,7 +114,7 @@ fn everything_is_read() {
 }
 
 /// Name, text, line, column, words of the sentence, words of the help.
-const BROKEN: [(&str, &str, usize, usize, &str, &str); 44] = [
+const BROKEN: [(&str, &str, usize, usize, &str, &str); 49] = [
     ("unknown key", "version: 1\nacounts: {}\n", 2, 1, "unknown key `acounts`", "did you mean `accounts`?"),
     ("unknown key, far", "zebra: 1\n", 1, 1, "unknown key `zebra`", "these are known: version, defaults"),
     ("key in the wrong block", "retries: { max: 3 }\n", 1, 1, "unknown key `retries`", "belongs to `defaults:`"),
@@ -256,6 +256,18 @@ const BROKEN: [(&str, &str, usize, usize, &str, &str); 44] = [
     ("value that begins with @", "defaults:\n  from: @corp\n", 2, 9, "a value cannot begin with `@`", "quotes"),
     ("undefined alias", "defaults:\n  via: *nowhere\n", 2, 8, "refers to nothing", "&name"),
     ("template instead of text", "defaults:\n  from: {{sender}}\n", 2, 10, "a key must be plain text", ""),
+    ("open list at the end", "[1, 2", 1, 1, "a list opened with `[` is not closed", "`]` at the end"),
+    ("comma too many", "accounts: { a: { platform: smtp },, }\n", 1, 35, "a value is missing here", "comma"),
+    ("apostrophe", "defaults: { from: 'it's me' }\n", 1, 11, "keys opened with `{` are not closed", "an apostrophe inside"),
+    ("backquote", "defaults:\n  from: `x`\n", 2, 9, "a value cannot begin with a backquote", "quotes"),
+    (
+        "not indented",
+        "accounts:\n  mail:\n    platform: smtp\n  limits: [ 1/s ]\n",
+        4,
+        3,
+        "account limits takes keys, not a list",
+        "indent it below the name",
+    ),
     ("two documents", "version: 1\n---\nversion: 1\n", 2, 1, "a config is one document", "remove that line"),
 ];
 
@@ -457,6 +469,8 @@ fn an_unknown_variable_is_a_warning_and_a_broken_value_an_error() {
         "{warnings:?}"
     );
     assert_eq!(warnings.len(), 4);
+    let text = "accounts: { a: { platform: smtp, password: { env: NOTIFY_SMTP_PASSWORD } } }\n";
+    assert!(World::with(text).set("NOTIFY_SMTP_PASSWORD", "hunter2").good().warnings.is_empty());
     let problems = World::new().set("NOTIFY_TIMEOUT", "30").load().unwrap_err();
     assert!(
         problems[0].what.starts_with("environment variable NOTIFY_TIMEOUT: `defaults.timeout`: \"30\" has no unit"),
@@ -652,4 +666,29 @@ fn the_builtin_defaults_are_values_that_are_read() {
         .collect();
     let retries: String = schema::RETRIES.iter().map(|key| format!("    {}: {}\n", key.name, key.default)).collect();
     World::with(&format!("defaults:\n{lines}  retries:\n{retries}")).good();
+}
+
+#[test]
+fn the_example_of_the_product_page_is_understood() {
+    // All keys that the product shows; platforms of later versions are told as such, and nothing else is.
+    let text = "defaults: { via: corp-mail, concurrency: auto, batch_size: 100, on_error: continue, retries: { max: 3, factor: 2.0, max_delay: 5m } }\n\
+        accounts:\n  corp-mail:\n    platform: smtp\n    url: smtps://smtp.corp.example:465\n    password: { cmd: \"pass show smtp\" }\n\
+        \x20   limits: [ 14/s, 50000/1d, { rate: 2/s, per: domain } ]\n    dkim: { domain: corp.example, key: { file: dkim.pem } }\n\
+        \x20   unsubscribe: { url: \"https://corp.example/u/{{token}}\", secret: { env: UNSUB_KEY } }\n\
+        \x20 ding-pool:  { platform: pool, of: [ ding-1, ding-2 ] }\nrecovery: { network: { over: 0.8 } }\n\
+        profiles: { staging: { redirect_to: qa@corp.example } }\nevents: { kafka: { topic: t } }\n";
+    let problems = World::with(text).load().unwrap_err();
+    assert_eq!(
+        problems.iter().map(|problem| problem.what.as_str()).collect::<Vec<_>>(),
+        ["account ding-pool: no platform `pool`"]
+    );
+}
+
+#[test]
+fn a_mistake_cannot_move_the_cursor() {
+    let mut problems = World::with("\"\\e[2Jzebra\": 1\n").load().unwrap_err();
+    assert!(problems[0].what.contains("[2Jzebra"));
+    problems.extend(World::with("a: 1\nb: \u{7f}\n").load().unwrap_err());
+    assert_eq!((problems[1].line, problems[1].column), (Some(2), Some(4)));
+    assert!(problems.iter().all(|problem| !problem.to_string().replace('\n', "").contains(char::is_control)), "{problems:?}");
 }

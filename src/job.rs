@@ -25,7 +25,7 @@ use crate::recipient::{Addressing, Vars};
 use crate::run::{OnError, Rules};
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
-use crate::template::Template;
+use crate::template::compile::{Options, Template};
 use crate::template::source_files::TemplateFiles;
 
 /// Rows checked in one piece by all cores.
@@ -77,6 +77,9 @@ pub struct Settings {
     /// Templates that rows name by `_template`, pinned like the run's own.
     #[serde(default)]
     pub templates: Vec<String>,
+    /// The run's own template goes for every row, whatever the row names.
+    #[serde(default)]
+    pub one_template: bool,
     /// Accounts that rows use, the run's own first.
     #[serde(default)]
     pub accounts: Vec<String>,
@@ -132,6 +135,7 @@ impl Settings {
             on_error: flow.on_error.or(on_error.map(OnError::from)).unwrap_or_default(),
             backoff,
             templates: Vec::new(),
+            one_template: false,
             accounts: Vec::new(),
             cwd,
         })
@@ -199,12 +203,12 @@ impl Settings {
     }
 
     /// How templates are compiled.
-    pub fn template_options(&self) -> crate::template::Options {
-        crate::template::Options {
+    pub fn template_options(&self) -> Options {
+        Options {
             strict: !self.lenient,
             attachments: self.attach.clone(),
             attach_column: self.attach_column.clone(),
-            ..crate::template::Options::default()
+            ..Options::default()
         }
     }
 }

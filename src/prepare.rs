@@ -11,7 +11,7 @@ use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, SendError};
 use crate::lane::Ready;
 use crate::recipient::{Place, Position, Row, Skip};
-use crate::template::Template;
+use crate::template::compile::Template;
 
 /// Everything that turns rows into deliveries, shared by the threads that do it.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Preparer {
     template: Arc<Template>,
     /// `_template` of single rows, by name.
     others: HashMap<Arc<str>, Arc<Template>>,
+    /// The run's own template goes for every row, whatever the row names (`retry --template`).
+    one_template: bool,
     lineage: String,
 }
 
@@ -50,10 +52,10 @@ pub struct Bad {
 
 impl Preparer {
     /// Accounts in the order that lanes know them by; the first is the run's own.
-    pub fn new(accounts: Vec<Account>, template: Template, others: HashMap<Arc<str>, Template>, lineage: String) -> Self {
+    pub fn new(accounts: Vec<Account>, template: Template, others: HashMap<Arc<str>, Template>, one_template: bool, lineage: String) -> Self {
         let by_name = accounts.iter().enumerate().map(|(i, account)| (account.name.clone(), i)).collect();
         let others = others.into_iter().map(|(name, template)| (name, Arc::new(template))).collect();
-        Preparer { accounts, by_name, template: Arc::new(template), others, lineage }
+        Preparer { accounts, by_name, template: Arc::new(template), others, one_template, lineage }
     }
 
     /// The accounts, the run's own first.
@@ -90,17 +92,21 @@ impl Preparer {
             Err(error) => return bad(error),
         };
         let template = match &recipient.template {
-            None => &self.template,
-            Some(name) => match self.others.get(name) {
+            Some(name) if !self.one_template && self.template.files().name != **name => match self.others.get(name) {
                 Some(template) => template,
                 None => return bad(SendError::new(ErrorKind::BadRow, format!("no template is called {name} (column _template)"))),
             },
+            _ => &self.template,
         };
         // A panic while one row is rendered is a defect of ours; it must not take the other rows with it.
         let rendered = catch_unwind(AssertUnwindSafe(|| template.render(&opened.platform.capability().wants, &recipient.vars)));
         let message = match rendered {
             Ok(Ok(message)) => message,
-            Ok(Err(error)) => return bad(SendError::new(ErrorKind::BadRow, error.to_string())),
+            Ok(Err(error)) => {
+                let row_error = error.at(&place);
+                let error = SendError::new(ErrorKind::BadRow, row_error.what);
+                return Prepared::Bad(Bad { position, place: row_error.place, account: account.clone(), error });
+            }
             Err(_) => return bad(SendError::new(ErrorKind::BadRow, "rendering this row failed inside notify; please report it")),
         };
         let id = recipient

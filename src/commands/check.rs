@@ -84,7 +84,7 @@ fn prepare(
     for template in others.values() {
         job::check_columns(template, &accounts, &spooled.columns)?;
     }
-    Ok(Preparer::new(accounts, own, others, "preview".to_owned()))
+    Ok(Preparer::new(accounts, own, others, false, "preview".to_owned()))
 }
 
 /// Checks the list.

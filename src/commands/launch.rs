@@ -12,17 +12,20 @@ use crate::control::Order as Asked;
 use crate::delivery::Delivery;
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Pinned, Settings};
-use crate::journal::folder::{Ended, Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
+use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
 use crate::journal::lock::LockError;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::message::Body;
 use crate::prepare::Preparer;
 use crate::progress::{Progress, Telling};
-use crate::report;
+use crate::report::files::{self, ReportError};
 use crate::report::follower::Follower;
+use crate::report::paths::Paths;
+use crate::report::{text, totals};
 use crate::run;
 use crate::source;
+use crate::source::fault::SourceError;
 use crate::source::options::{Input, ReadOptions};
 use crate::tally::Tally;
 
@@ -79,8 +82,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
         return Err(Failure::new(Exit::NothingToDo, format!("{input_name} has no rows: nothing to do")));
     }
     settings.accounts = own_first(&settings.via, &spooled.accounts);
-    settings.templates = spooled.templates.iter().cloned().collect();
-    let pinned = Pinned::find(scene.config, &settings, template.as_deref(), &spooled.templates)?;
+    let named = if settings.one_template { BTreeSet::new() } else { spooled.templates.clone() };
+    let pinned = Pinned::find(scene.config, &settings, template.as_deref(), &named)?;
     let (own, others) = pinned.compile(&settings)?;
     for warning in own.warnings() {
         note(scene, &format!("warning: {warning}"));
@@ -95,7 +98,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     for template in others.values() {
         job::check_columns(template, &accounts, &spooled.columns)?;
     }
-    let preparer = Arc::new(Preparer::new(accounts, own, others, lineage.clone()));
+    let preparer = Arc::new(Preparer::new(accounts, own, others, settings.one_template, lineage.clone()));
 
     let mut bar = Bar::new(scene, flow, "checking");
     let mut told = 0u64;
@@ -149,12 +152,12 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
         secret_addresses: secret_accounts(&preparer),
         settings: serde_json::to_value(&settings).map_err(|e| Failure::new(Exit::Disk, e))?,
     };
-    report::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Usage, error))?;
+    prepare_out(&manifest).map_err(|error| Failure::new(Exit::Usage, error))?;
     folder.write_manifest(&manifest).map_err(folder_failure)?;
     unborn.born();
 
-    let follower = Follower::start(&folder, &manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
-    let journal = Journal::create(&folder, spooled.rows, follower.follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
+    let follower = Follower::create(&folder, &manifest).map_err(report_failure)?;
+    let journal = Journal::create(&folder, spooled.rows, follower.into_follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
     let recovery = Recovery { tally: Tally::new(spooled.rows), ..Recovery::default() };
     let exit = go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery }).await?;
     drop(lock);
@@ -207,32 +210,41 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
 
     let (tally, mut exit, reasons) = match ended {
         Ok(ending) => (ending.tally, ending.exit, ending.reasons),
-        Err(error) => (report::tally(folder).unwrap_or_default(), Exit::Disk, vec![error.to_string()]),
+        Err(error) => (Tally::new(manifest.rows), Exit::Disk, vec![error.to_string()]),
     };
     if let Err(error) = journal.end().await {
         exit = exit.worse(Exit::Disk);
         note(scene, &error.to_string());
     }
     let ending = Ending { start, end: jiff::Timestamp::now(), status: status(exit).to_owned(), exit: exit.code() };
-    let written = report::write(folder, manifest, &ending);
-    if exit != Exit::Disk
-        && let Err(error) = folder.write_ended(&Ended { ending: ending.clone(), tally: tally.clone() })
-    {
-        exit = Exit::Disk;
-        note(scene, &error.to_string());
-    }
-    progress.end(&report::summary_event(&tally, &ending));
+    let written = files::write(folder, manifest, &ending);
+    // The journal is the truth, also about what this process believes to have counted.
+    let (paths, tally) = match &written {
+        Ok((paths, told)) => (paths.clone(), told.clone()),
+        Err(_) => (Paths::of(manifest), tally),
+    };
+    progress.end(&totals::json(manifest, &ending, &tally, &paths));
     if !(scene.global.quiet && exit == Exit::Done) {
         let mut stderr = std::io::stderr().lock();
         for reason in &reasons {
             let _ = writeln!(stderr, "{reason}");
         }
-        let _ = write!(stderr, "{}", report::summary(manifest, &tally, &ending, written.as_ref().ok()));
+        let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
     }
     if let Err(error) = written {
-        return Err(Failure::new(Exit::Disk, format!("the report could not be written: {error}\n  = help: the journal is whole; free the disk, then: notify report {}", manifest.id)));
+        return Err(Failure::new(Exit::Disk, error));
     }
     Ok(exit)
+}
+
+/// Makes the folder of the report, so that a place that cannot be written is told before anything is sent.
+pub(crate) fn prepare_out(manifest: &Manifest) -> Result<(), String> {
+    std::fs::create_dir_all(&manifest.out).map_err(|e| format!("--out {}: {e}", manifest.out.display()))
+}
+
+/// A report that cannot be written, with its exit code.
+pub(crate) fn report_failure(error: ReportError) -> Failure {
+    Failure::new(Exit::Disk, error)
 }
 
 fn status(exit: Exit) -> &'static str {
@@ -262,7 +274,7 @@ impl Drop for Unborn {
     }
 }
 
-fn own_first(own: &str, used: &BTreeSet<String>) -> Vec<String> {
+pub(crate) fn own_first(own: &str, used: &BTreeSet<String>) -> Vec<String> {
     std::iter::once(own.to_owned()).chain(used.iter().filter(|name| *name != own).cloned()).collect()
 }
 
@@ -457,15 +469,15 @@ pub(crate) fn folder_failure(error: FolderError) -> Failure {
 /// A lock that cannot be had, with its exit code.
 pub(crate) fn lock_failure(error: LockError) -> Failure {
     let exit = match &error {
-        LockError::Held(_) => Exit::Held,
-        LockError::Storage(_) => Exit::Disk,
+        LockError::Held { .. } => Exit::Held,
+        _ => Exit::Disk,
     };
     Failure::new(exit, error)
 }
 
-fn source_failure(error: source::SourceError) -> Failure {
+pub(crate) fn source_failure(error: SourceError) -> Failure {
     let exit = match &error {
-        source::SourceError::Spool(_) => Exit::Disk,
+        SourceError::Spool(_) => Exit::Disk,
         _ => Exit::BadInput,
     };
     Failure::new(exit, error)

@@ -1,6 +1,7 @@
 //! `notify resume`: the same run once more, from its own folder and nothing else.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::launch::{self, Going, Scene};
@@ -9,10 +10,9 @@ use crate::exit::{Exit, Failure};
 use crate::job::{self, Pinned, Settings};
 use crate::journal::folder::RunFolder;
 use crate::journal::recovery::{Decision, Recovery};
-use crate::journal::runs;
+use crate::journal::runs::Summary;
 use crate::journal::writer::Journal;
 use crate::prepare::Preparer;
-use crate::report;
 use crate::report::follower::Follower;
 use crate::tally::Tally;
 
@@ -21,7 +21,7 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let state_dir = launch::state_dir(global)?;
     let folder = match &args.run {
         Some(id) => RunFolder::open(&state_dir, id).map_err(launch::folder_failure)?,
-        None => runs::newest_incomplete(&state_dir)
+        None => newest_incomplete(&state_dir)
             .ok_or_else(|| Failure::new(Exit::NothingToDo, "every run is complete: there is nothing to resume"))?,
     };
     let lock = folder.lock().map_err(launch::lock_failure)?;
@@ -42,19 +42,20 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
     let opening = settings.opening(&config, &manifest.id, &manifest.out);
     let accounts = job::open_accounts(&config, &settings, &settings.accounts, &opening)?;
-    let preparer = Arc::new(Preparer::new(accounts, own, others, manifest.lineage.clone()));
-    report::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
+    let preparer = Arc::new(Preparer::new(accounts, own, others, settings.one_template, manifest.lineage.clone()));
+    launch::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
 
-    let follower = Follower::start(&folder, &manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let disk = |error| Failure::new(Exit::Disk, error);
     let (journal, mut recovery) = if folder.journal_path().is_file() {
-        Journal::open(&folder, follower.follow()).map_err(disk)?
+        let follower = Follower::resume(&folder, &manifest).map_err(launch::report_failure)?;
+        Journal::open(&folder, follower.into_follow()).map_err(disk)?
     } else {
         // Killed between the manifest and its journal: nothing was tried.
         let recovery = Recovery { tally: Tally::new(manifest.rows), ..Recovery::default() };
-        (Journal::create(&folder, manifest.rows, follower.follow()).map_err(disk)?, recovery)
+        let follower = Follower::create(&folder, &manifest).map_err(launch::report_failure)?;
+        (Journal::create(&folder, manifest.rows, follower.into_follow()).map_err(disk)?, recovery)
     };
     let doubtful = recovery.tally.undecided;
     if doubtful == 0 && recovery.tally.pending() == 0 {
@@ -84,6 +85,12 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop(lock);
     Ok(exit)
+}
+
+/// The newest run that nobody works on and that has something left to do.
+fn newest_incomplete(state_dir: &Path) -> Option<RunFolder> {
+    let (manifest, _) = RunFolder::list(state_dir).into_iter().rev().find(|(_, summary): &(_, Summary)| summary.is_resumable())?;
+    RunFolder::open(state_dir, &manifest.id).ok()
 }
 
 fn question(count: u64) -> InDoubt {

@@ -12,7 +12,8 @@ use crate::error::ErrorKind;
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};
 use crate::journal::folder::RunFolder;
-use crate::report;
+use crate::report::files;
+use crate::tally::State;
 use crate::source::options::{Dedupe, Format, Input};
 
 /// Sends them again.
@@ -36,7 +37,8 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
         })?;
         let wants_doubt = only.kinds.contains(&ErrorKind::InDoubt);
         let file = Temporary::new(&scene.state_dir)?;
-        report::failures(&folder, &file.0, wants_doubt).map_err(|error| Failure::new(Exit::Disk, error))?;
+        let state = if wants_doubt { State::InDoubt } else { State::Failed };
+        files::retry_file(&folder, &file.0, state).map_err(launch::report_failure)?;
         made.insert(file).0.clone()
     };
     let first = First::read(&path)?;
@@ -59,12 +61,13 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
     read.dedupe = Dedupe::Key;
     read.only_default = args.target.via.is_some();
     read.default_account = Arc::from(settings.via.as_str());
+    let one_template = args.content.template.is_some();
     let order = Order {
         command: "retry",
         input: Input::File(source),
         read,
         template: args.content.template.or(first.template),
-        settings,
+        settings: Settings { one_template, ..settings },
         lineage: first.lineage,
         parent: first.run,
         skip_invalid: args.skip_invalid,

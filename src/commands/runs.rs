@@ -5,20 +5,22 @@ use serde_json::json;
 use super::launch;
 use crate::cli::{Global, Runs};
 use crate::exit::{Exit, Failure};
-use crate::journal::runs;
+use crate::journal::folder::RunFolder;
+use crate::tally::Tally;
 
 /// Lists them.
 pub(crate) fn run(global: &Global, args: &Runs) -> Result<Exit, Failure> {
-    let listed = runs::list(&launch::state_dir(global)?);
+    let listed = RunFolder::list(&launch::state_dir(global)?);
     if listed.is_empty() && !args.json {
         return Err(Failure::new(Exit::NothingToDo, "there are no runs yet"));
     }
     let mut text = String::new();
     for (manifest, summary) in &listed {
-        let tally = &summary.tally;
+        let status = super::status::word(summary);
+        let tally = summary.tally.clone().unwrap_or_else(|| Tally::new(manifest.rows));
         if args.json {
             let line = json!({
-                "run": manifest.id, "status": summary.status, "created": manifest.created, "command": manifest.command,
+                "run": manifest.id, "status": status, "created": manifest.created, "command": manifest.command,
                 "input": manifest.input, "template": manifest.template.as_ref().map(|t| &t.name), "via": manifest.via,
                 "total": tally.total, "sent": tally.sent, "failed": tally.failed, "in_doubt": tally.in_doubt,
                 "skipped": tally.skipped, "pending": tally.pending(), "out": manifest.out,
@@ -29,7 +31,7 @@ pub(crate) fn run(global: &Global, args: &Runs) -> Result<Exit, Failure> {
             text.push_str(&format!(
                 "{}  {:<11}  {:>9} rows  {:>9} sent  {:>6} failed  {:>5} in doubt  {:>7} pending  {} {} {}\n",
                 manifest.id,
-                summary.status,
+                status,
                 tally.total,
                 tally.sent,
                 tally.failed,

@@ -7,7 +7,9 @@ use tokio::sync::oneshot;
 
 use crate::cli::Sink;
 use crate::exit::{Exit, Failure};
-use crate::sink::{self, Options};
+use crate::sink::faults::rule::Faults;
+use crate::sink::options::{Extensions, Options, Record};
+use crate::sink::serve::serve;
 
 /// Serves until a signal comes or `--stop-after` is reached.
 pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
@@ -26,10 +28,10 @@ pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
         smtp: args.smtp,
         smtps: args.smtps,
         http: args.http,
-        faults: args.faults.parse().map_err(|e| usage(format!("--faults: {e}")))?,
-        ledger: args.ledger,
-        save: args.save,
-        without: args.without,
+        faults: Faults::from_word(&args.faults).map_err(|e| usage(format!("--faults: {e}")))?,
+        record: args.ledger.map(Record::Ledger).into_iter().chain(args.save.map(Record::Folder)).collect(),
+        extensions: Extensions::without(&args.without.join(",")).map_err(|e| usage(format!("--without: {e}")))?,
+        require_auth: auth.is_some(),
         auth,
         cert_out: args.cert_out,
         delay: args.delay.unwrap_or_default(),
@@ -54,12 +56,16 @@ pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
             }
         }
     });
-    let counts = sink::serve(options, ready, stop).await.map_err(|e| usage(e.to_string()))?;
+    let counts = serve(options, ready, stop).await.map_err(|e| usage(e.to_string()))?;
     let _ = told.await;
     if args.json {
         super::print(&format!("{}\n", serde_json::to_string(&counts).unwrap_or_default()));
     } else {
-        let _ = writeln!(std::io::stderr(), "{counts}");
+        let _ = writeln!(
+            std::io::stderr(),
+            "{} messages and {} requests taken over {} connections",
+            counts.messages, counts.requests_taken, counts.connections
+        );
     }
     Ok(Exit::Done)
 }

@@ -4,14 +4,27 @@ use super::launch;
 use crate::cli::{Global, Status};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::RunFolder;
-use crate::journal::runs;
+use crate::tally::Tally;
+use crate::journal::runs::Summary;
 
 /// The run that was named, or the newest.
 pub(crate) fn folder(global: &Global, run: Option<&str>) -> Result<RunFolder, Failure> {
     let state_dir = launch::state_dir(global)?;
     match run {
         Some(id) => RunFolder::open(&state_dir, id).map_err(launch::folder_failure),
-        None => runs::newest(&state_dir).ok_or_else(|| Failure::new(Exit::NothingToDo, "there are no runs yet")),
+        None => match RunFolder::list(&state_dir).pop() {
+            Some((manifest, _)) => RunFolder::open(&state_dir, &manifest.id).map_err(launch::folder_failure),
+            None => Err(Failure::new(Exit::NothingToDo, "there are no runs yet")),
+        },
+    }
+}
+
+/// How a run stands, in a word.
+pub(crate) fn word(summary: &Summary) -> String {
+    match (&summary.holder, &summary.ended) {
+        (Some(_), _) => "running".to_owned(),
+        (None, Some(ended)) => ended.ending.status.clone(),
+        (None, None) => "broken off".to_owned(),
     }
 }
 
@@ -19,11 +32,12 @@ pub(crate) fn folder(global: &Global, run: Option<&str>) -> Result<RunFolder, Fa
 pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
     let folder = folder(global, args.run.as_deref())?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
-    let summary = runs::summary(&folder, &manifest);
-    let tally = &summary.tally;
+    let summary = Summary::of(&folder);
+    let status = word(&summary);
+    let tally = summary.tally.unwrap_or_else(|| Tally::new(manifest.rows));
     if args.json {
         let mut tree = serde_json::json!({
-            "run": manifest.id, "lineage": manifest.lineage, "parent": manifest.parent, "status": summary.status,
+            "run": manifest.id, "lineage": manifest.lineage, "parent": manifest.parent, "status": status,
             "created": manifest.created, "command": manifest.command, "input": manifest.input, "out": manifest.out,
             "total": tally.total, "sent": tally.sent, "failed": tally.failed, "in_doubt": tally.in_doubt,
             "skipped": tally.skipped, "pending": tally.pending(), "errors_by_type": tally.kinds, "accounts": tally.accounts,
@@ -34,7 +48,7 @@ pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
         super::print(&format!("{tree}\n"));
         return Ok(Exit::Done);
     }
-    let mut text = format!("run      {}\nstatus   {}", manifest.id, summary.status);
+    let mut text = format!("run      {}\nstatus   {}", manifest.id, status);
     if let Some(holder) = folder.holder() {
         text.push_str(&format!(" (pid {})", holder.pid));
     }

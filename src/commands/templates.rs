@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::{ContentFlags, FlowFlags, Global, TargetFlags, Templates};
 use crate::exit::{Exit, Failure};
 use crate::job::Settings;
-use crate::template::Template;
+use crate::template::compile::Template;
 use crate::template::source_files::TemplateFiles;
 
 /// Lists or shows.
@@ -24,7 +24,7 @@ pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
             let mut text = String::new();
             for template in &listed {
                 if json {
-                    text.push_str(&format!("{}\n", serde_json::to_string(template).unwrap_or_default()));
+                    text.push_str(&format!("{}\n", json!({ "name": template.name, "path": template.path, "subject": template.title, "forms": template.forms, "broken": template.broken })));
                 } else {
                     text.push_str(&format!("{:<16} {:<28} {}\n", template.name, template.forms.join(" "), template.title.as_deref().unwrap_or("")));
                 }
@@ -34,16 +34,21 @@ pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
         Templates::Show { template } => {
             let files = TemplateFiles::find(&template, &dirs).map_err(|problem| Failure::new(Exit::BadInput, problem))?;
             let compiled = Template::compile(&files, &settings.template_options()).map_err(crate::job::bad_input)?;
-            let mut text = format!("{}\n{}\nforms: {}\n", files.name, files.path.display(), compiled.forms().join(" "));
-            for variable in compiled.declared() {
-                text.push_str(&format!("  {}\n", variable));
+            let forms: Vec<String> = compiled.forms().iter().map(ToString::to_string).collect();
+            let mut text = format!("{}\n{}\nforms: {}\n", files.name, files.path.display(), forms.join(" "));
+            if let Some(subject) = compiled.subject_source() {
+                text.push_str(&format!("subject: {subject}\n"));
             }
-            let undeclared = compiled.undeclared();
-            if !undeclared.is_empty() {
-                text.push_str(&format!("also used: {}\n", undeclared.join(", ")));
+            for variable in compiled.declared() {
+                let need = match (&variable.default, variable.required) {
+                    (Some(default), _) => format!("default {default}"),
+                    (None, true) => "required".to_owned(),
+                    (None, false) => "optional".to_owned(),
+                };
+                let about = variable.description.as_deref().unwrap_or_default();
+                text.push_str(&format!("  {:<16} {:<8} {need:<16} {about}\n", variable.name, variable.kind.as_str()));
             }
             super::print(&text);
-            let _ = json!(null);
         }
     }
     Ok(Exit::Done)

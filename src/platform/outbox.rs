@@ -77,6 +77,12 @@ pub fn sender(config: &AccountConfig, opening: &Opening) -> Result<String, Probl
     Ok(opening.from.clone().or(said.from).unwrap_or_else(|| "notify <notify@localhost>".to_owned()))
 }
 
+/// Where the addresses of an outbox's rows are found: whatever platform they were meant for.
+pub fn addressing() -> Addressing {
+    let columns = ["to", "email", "phone", "open_id", "webhook"].map(str::to_owned).to_vec();
+    Addressing { columns, fixed: None, phone: false, fold_case: true, secret: false }
+}
+
 impl Outbox {
     /// Opens the folder that the account or the run names; it is made when the first file is.
     ///
@@ -101,14 +107,13 @@ impl Outbox {
         // serde makes no difference between a missing key and a null one.
         let null = config.settings.get("format").is_some_and(serde_yaml::Value::is_null);
         let format = if null { Format::Null } else { format };
-        let columns = ["to", "email", "phone", "open_id", "webhook"].map(str::to_owned).to_vec();
         let capability = Capability {
             batching: Batching::Single,
             quotas: config.limits.clone().unwrap_or_default(),
             idempotent: true,
             width: opening.width.or(config.concurrency).unwrap_or(WIDTH),
             wants: Wants::Email,
-            addressing: Addressing { columns, fixed: None, phone: false, fold_case: true, secret: false },
+            addressing: addressing(),
             harmless: true,
         };
         Ok(Outbox { dir: settings.dir.unwrap_or_else(|| opening.outbox.clone()), format, make_eml, capability })

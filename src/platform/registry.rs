@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::config::account::AccountConfig;
-use crate::error::{ErrorKind, SendError};
 use crate::platform::declared::{self, Declared};
 use crate::platform::declared::account::keys;
 use crate::platform::declared::definition::Definition;
@@ -79,7 +78,7 @@ pub struct Key {
 /// An unknown platform, with the nearest name; what is wrong with the account or the definition.
 pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platform>, Problem> {
     match account.platform.as_str() {
-        "smtp" => smtp(account, opening),
+        "smtp" => Ok(Arc::new(email::open(account, opening)?)),
         "outbox" => Ok(Arc::new(Outbox::open(account, opening, make_eml(account, opening)?)?)),
         name => {
             let definition = find(name, &opening.definitions)?.ok_or_else(|| unknown(account, &opening.definitions))?;
@@ -119,16 +118,9 @@ fn unknown(account: &AccountConfig, folders: &[PathBuf]) -> Problem {
     Problem { what, help: Some(help), ..Problem::default() }
 }
 
-// FOUNDER: the two lines that wait for platform/email/. Replace their bodies with
-//   Ok(Arc::new(crate::platform::email::open(account, opening)?))
-// and with a closure over `outbox::sender(account, opening)?` that calls the email room's maker of bytes.
-fn smtp(account: &AccountConfig, _: &Opening) -> Result<Arc<dyn Platform>, Problem> {
-    Err(Problem { what: format!("account {}: email is not joined to this build", account.name), ..Problem::default() })
-}
-
 fn make_eml(account: &AccountConfig, opening: &Opening) -> Result<outbox::MakeEml, Problem> {
-    let _sender = outbox::sender(account, opening)?;
-    Ok(Arc::new(|_| Err(SendError::new(ErrorKind::Misconfigured, "email is not joined to this build: set format: json"))))
+    let press = email::Press::new(account, &outbox::sender(account, opening)?, opening)?;
+    Ok(Arc::new(move |delivery| press.mail(delivery)))
 }
 
 /// Every platform that an account may name, coded ones first; a definition that cannot be read is listed as broken.

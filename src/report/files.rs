@@ -263,3 +263,12 @@ pub(crate) fn rebuild(
     }
     file.finish()
 }
+
+/// The rows of a run in `state` as a retry file at `path`, told anew from its journal.
+///
+/// # Errors
+/// The run's files, or `path`.
+pub fn retry_file(folder: &RunFolder, path: &Path, state: State) -> Result<(), ReportError> {
+    let manifest = folder.manifest()?;
+    rebuild(path, state, &manifest, &mut Spool::open(folder.spool_dir())?, &mut Reader::open(folder)?)
+}

@@ -99,6 +99,43 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Smtp, Problem>
     })
 }
 
+/// Where the addresses of an email account's rows are found.
+pub fn addressing() -> Addressing {
+    Addressing { columns: vec!["to".to_owned(), "email".to_owned()], fixed: None, phone: false, fold_case: true, secret: false }
+}
+
+/// Makes mails without sending them: for the outbox, whose files are what a server would get.
+#[derive(Debug)]
+pub struct Press {
+    settings: Settings,
+    encoded: Encoded,
+}
+
+impl Press {
+    /// For mails from `from`, where neither template nor command line names a sender.
+    ///
+    /// # Errors
+    /// `from` is not an address.
+    pub fn new(account: &AccountConfig, from: &str, opening: &Opening) -> Result<Press, Problem> {
+        let mut settings = serde_yaml::Mapping::new();
+        settings.insert("url".into(), "smtp://localhost".into());
+        settings.insert("from".into(), from.into());
+        let config = AccountConfig { settings, platform: "smtp".to_owned(), ..account.clone() };
+        Ok(Press { settings: Settings::read(&config, opening)?, encoded: Encoded::default() })
+    }
+
+    /// The mail as it would go over the wire, with its dots unstuffed.
+    ///
+    /// # Errors
+    /// As sending it would.
+    pub fn mail(&self, delivery: &Delivery) -> Result<Vec<u8>, SendError> {
+        mime::examine(&delivery.message)?;
+        let parties = Parties::read(&self.settings, delivery.envelope.to.as_str(), &delivery.message)?;
+        let files = mime::read_files(&delivery.message.attachments)?;
+        mime::write(&self.settings, &self.encoded, delivery, &parties, &files, SystemTime::now())
+    }
+}
+
 fn capability(width: NonZeroUsize) -> Capability {
     Capability {
         batching: Batching::Single,
@@ -106,13 +143,7 @@ fn capability(width: NonZeroUsize) -> Capability {
         idempotent: false,
         width,
         wants: Wants::Email,
-        addressing: Addressing {
-            columns: vec!["to".to_owned(), "email".to_owned()],
-            fixed: None,
-            phone: false,
-            fold_case: true,
-            secret: false,
-        },
+        addressing: addressing(),
         harmless: false,
     }
 }

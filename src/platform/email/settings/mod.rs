@@ -92,6 +92,7 @@ impl fmt::Debug for Unsubscribe {
 
 /// `dkim:`, not yet opened.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "dkim"), expect(dead_code, reason = "without the feature the key is only refused"))]
 pub(super) struct Dkim {
     pub domain: String,
     pub selector: String,

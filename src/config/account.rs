@@ -33,11 +33,7 @@ impl AccountConfig {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("platform {} takes: {}", self.platform, known.join(", ")),
                 };
-                return Err(Problem {
-                    what: format!("account {}: unknown key `{key}`", self.name),
-                    help: Some(help),
-                    ..Problem::default()
-                });
+                return Err(Problem { what: format!("account {}: unknown key `{key}`", self.name), help: Some(help), ..Problem::default() });
             }
         }
         serde_yaml::from_value(serde_yaml::Value::Mapping(self.settings.clone()))

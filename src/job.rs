@@ -314,7 +314,8 @@ pub fn open_accounts(config: &Config, settings: &Settings, names: &[String], ope
     let mut accounts = Vec::with_capacity(names.len());
     for name in names {
         let account = config.account(name).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
-        accounts.push(Account::open(account, opening, settings.rate()).map_err(|problem| Failure::new(Exit::BadConfig, problem))?);
+        accounts.push(Account::open(account, opening, settings.rate())
+            .map_err(|problem| Failure::new(Exit::BadConfig, config.locate(account, problem)))?);
     }
     Ok(accounts)
 }

@@ -72,7 +72,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     }
     let input_name = input.name();
 
-    let mut bar = Bar::new(scene, flow, "reading");
+    let bar = Bar::new(scene, flow, "reading");
     let spooled = source::spool(input, &read, folder.spool_dir(), &mut |at, of| bar.at(at, of)).map_err(source_failure)?;
     bar.end();
     for notice in &spooled.notices {
@@ -100,15 +100,11 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     }
     let preparer = Arc::new(Preparer::new(accounts, own, others, settings.one_template, lineage.clone()));
 
-    let mut bar = Bar::new(scene, flow, "checking");
-    let mut told = 0u64;
+    let bar = Bar::new(scene, flow, "checking");
     let found = job::examine(
         &preparer,
         folder.spool_dir(),
-        |bad| {
-            told += 1;
-            bar.line(&job::bad_line(&input_name, bad));
-        },
+        |bad| bar.line(&job::bad_line(&input_name, bad)),
         |at, of| bar.at(at, Some(of)),
     )?;
     bar.end();
@@ -347,7 +343,7 @@ fn plan(preparer: &Preparer, found: &job::Found, spooled: &source::Spooled) -> S
         let longest = account.quotas.iter().map(|quota| quota.interval().mul_f64(*count as f64)).max();
         if let Some(time) = longest.filter(|time| time.as_secs() > 0) {
             let limits: Vec<String> = account.quotas.iter().map(ToString::to_string).collect();
-            text.push_str(&format!(", about {} at {}", crate::config::duration::show(time), limits.join(" and ")));
+            text.push_str(&format!(", about {} at {}", crate::config::duration::format(time), limits.join(" and ")));
         }
         text.push('\n');
     }
@@ -437,7 +433,7 @@ impl Bar {
         Bar { bar }
     }
 
-    fn at(&mut self, at: u64, of: Option<u64>) {
+    fn at(&self, at: u64, of: Option<u64>) {
         if let Some(of) = of {
             self.bar.set_length(of);
         }

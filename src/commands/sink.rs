@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::cli::Sink;
 use crate::exit::{Exit, Failure};
 use crate::sink::faults::rule::Faults;
-use crate::sink::options::{Extensions, Options, Record};
+use crate::sink::options::{Bound, Extensions, Options, Record};
 use crate::sink::serve::serve;
 
 /// Serves until a signal comes or `--stop-after` is reached.
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
         seed: args.seed,
         ..Options::default()
     };
-    let (ready, bound) = oneshot::channel();
+    let (ready, bound) = oneshot::channel::<Bound>();
     let quit = |e: std::io::Error| Failure::new(Exit::Usage, format!("signals cannot be listened for: {e}"));
     let (mut int, mut term) = (signal(SignalKind::interrupt()).map_err(quit)?, signal(SignalKind::terminate()).map_err(quit)?);
     let stop = async move {

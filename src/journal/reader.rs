@@ -45,6 +45,10 @@ impl Reader {
     /// # Errors
     /// The disk.
     pub fn tally(&mut self) -> Result<Tally, JournalError> {
+        self.at_one_moment(Reader::count)
+    }
+
+    fn count(&mut self) -> Result<Tally, JournalError> {
         self.reload_accounts()?;
         let failed = |error: rusqlite::Error| self.store.error("counting the journal", &error);
         let mut tally = Tally::new(self.store.rows);
@@ -97,7 +101,7 @@ impl Reader {
     /// # Errors
     /// Damage, or the disk.
     pub fn outcomes(&mut self, from: Position, most: usize) -> Result<Vec<Known>, JournalError> {
-        self.page("", from, most)
+        self.at_one_moment(|reader| reader.page("", from, most))
     }
 
     /// As [`Reader::outcomes`], only those in one state.
@@ -105,7 +109,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::outcomes`].
     pub fn in_state(&mut self, state: State, from: Position, most: usize) -> Result<Vec<Known>, JournalError> {
-        self.page(&format!("AND o.state = {}", state as i64), from, most)
+        self.at_one_moment(|reader| reader.page(&format!("AND o.state = {}", state as i64), from, most))
     }
 
     /// What is known of one row.
@@ -128,6 +132,20 @@ impl Reader {
             .optional()
             .map_err(|e| self.store.error("reading the journal", &e))?;
         Ok(last.flatten().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()))
+    }
+
+    /// Names of accounts and the rows that use them must be of one moment: a row of an account that came in between looks like damage.
+    fn at_one_moment<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        let frozen = !self.store.db.is_autocommit();
+        if !frozen {
+            self.freeze()?;
+        }
+        let found = read(self);
+        if !frozen {
+            // A transaction that only read has nothing to lose.
+            let _ = self.store.db.execute_batch("ROLLBACK");
+        }
+        found
     }
 
     fn page(&mut self, condition: &str, from: Position, most: usize) -> Result<Vec<Known>, JournalError> {

@@ -1,5 +1,6 @@
 //! The one table that names the platforms: coded ones, built-in definitions, the user's own definitions.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -70,6 +71,33 @@ pub struct Key {
     pub default: Option<String>,
     /// In a few words.
     pub about: String,
+}
+
+/// As `notify platforms show` tells it.
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}  {}", self.name, self.title)?;
+        if let Some(broken) = &self.broken {
+            return writeln!(f, "cannot be used: {broken}");
+        }
+        writeln!(f, "deliveries a request: {}", self.batch)?;
+        writeln!(f, "limits of its own: {}", if self.limits.is_empty() { "none".to_owned() } else { self.limits.join(", ") })?;
+        writeln!(f, "template file: {}", self.wants)?;
+        for docs in &self.docs {
+            writeln!(f, "docs: {docs}")?;
+        }
+        writeln!(f, "keys of an account, beside platform, limits, concurrency:")?;
+        for key in &self.keys {
+            let need = match (&key.default, key.required) {
+                (Some(default), _) => format!("default {default}"),
+                (None, true) => "required".to_owned(),
+                (None, false) => "optional".to_owned(),
+            };
+            let secret = if key.secret { ", a secret" } else { "" };
+            writeln!(f, "  {:<24} {} ({need}{secret})", key.name, key.about)?;
+        }
+        Ok(())
+    }
 }
 
 /// Opens an account's platform; nothing is connected yet.

@@ -43,7 +43,15 @@ impl Backoff {
     ///
     /// `idempotent`: the platform takes a resend for the same delivery. `holds`: how often in a row this lane was held before.
     /// `proven`: the account has sent something in this process, so that a setting cannot be wrong for every row.
-    pub fn next(&self, attempt: u32, error: &SendError, idempotent: bool, holds: u32, proven: bool, chance: &mut fastrand::Rng) -> Next {
+    pub fn next(
+        &self,
+        attempt: u32,
+        error: &SendError,
+        idempotent: bool,
+        holds: u32,
+        proven: bool,
+        chance: &mut fastrand::Rng,
+    ) -> Next {
         match error.kind {
             ErrorKind::Throttled => {
                 // Not below half of the ceiling: with full jitter a lane could come back at once, for ever.
@@ -55,7 +63,9 @@ impl Backoff {
             ErrorKind::InDoubt if idempotent => self.retry(attempt, error, chance),
             ErrorKind::Misconfigured if proven => self.retry(attempt, error, chance),
             ErrorKind::Misconfigured | ErrorKind::Unauthorized => Next::Halt,
-            ErrorKind::InDoubt | ErrorKind::BadRow | ErrorKind::BadAddress | ErrorKind::BadMessage | ErrorKind::Exhausted => Next::Reject,
+            ErrorKind::InDoubt | ErrorKind::BadRow | ErrorKind::BadAddress | ErrorKind::BadMessage | ErrorKind::Exhausted => {
+                Next::Reject
+            }
         }
     }
 

@@ -97,9 +97,22 @@ impl Settings {
         target: &TargetFlags,
         flow: &FlowFlags,
     ) -> Result<Self, Failure> {
-        let cwd = std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
-        let Defaults { via, concurrency, batch_size, on_error, retries, timeout, final_timeout, grace, max_wait, deadline, rate, .. } =
-            &config.defaults;
+        let cwd =
+            std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
+        let Defaults {
+            via,
+            concurrency,
+            batch_size,
+            on_error,
+            retries,
+            timeout,
+            final_timeout,
+            grace,
+            max_wait,
+            deadline,
+            rate,
+            ..
+        } = &config.defaults;
         let Defaults { lenient, from, reply_to, .. } = &config.defaults;
         let fallback = Backoff::default();
         let backoff = Backoff {
@@ -314,8 +327,10 @@ pub fn open_accounts(config: &Config, settings: &Settings, names: &[String], ope
     let mut accounts = Vec::with_capacity(names.len());
     for name in names {
         let account = config.account(name).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
-        accounts.push(Account::open(account, opening, settings.rate())
-            .map_err(|problem| Failure::new(Exit::BadConfig, config.locate(account, problem)))?);
+        accounts.push(
+            Account::open(account, opening, settings.rate())
+                .map_err(|problem| Failure::new(Exit::BadConfig, config.locate(account, problem)))?,
+        );
     }
     Ok(accounts)
 }
@@ -378,7 +393,11 @@ impl Pinned {
 
     /// The run's own template as the manifest names it.
     pub fn reference(&self) -> Option<TemplateRef> {
-        self.own.as_ref().map(|files| TemplateRef { name: files.name.clone(), path: files.path.clone(), digest: files.digest.clone() })
+        self.own.as_ref().map(|files| TemplateRef {
+            name: files.name.clone(),
+            path: files.path.clone(),
+            digest: files.digest.clone(),
+        })
     }
 
     /// Compiles them all.
@@ -473,8 +492,10 @@ pub fn examine(
             shares.push(std::mem::replace(&mut rows, rest));
         }
         let examined: Vec<Vec<Prepared>> = std::thread::scope(|scope| {
-            let handles: Vec<_> =
-                shares.into_iter().map(|share| scope.spawn(|| share.into_iter().map(|row| preparer.examine(row)).collect())).collect();
+            let handles: Vec<_> = shares
+                .into_iter()
+                .map(|share| scope.spawn(|| share.into_iter().map(|row| preparer.examine(row)).collect()))
+                .collect();
             handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
         });
         for prepared in examined.into_iter().flatten() {

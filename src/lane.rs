@@ -142,7 +142,16 @@ impl Lanes {
                 policy_domains: HashSet::new(),
             })
             .collect();
-        Lanes { roads, lanes: HashMap::new(), timers: BinaryHeap::new(), waiting: 0, resting: 0, parked: 0, parked_until: None, max_wait }
+        Lanes {
+            roads,
+            lanes: HashMap::new(),
+            timers: BinaryHeap::new(),
+            waiting: 0,
+            resting: 0,
+            parked: 0,
+            parked_until: None,
+            max_wait,
+        }
     }
 
     /// Whether the reader may hand on more rows.
@@ -248,7 +257,12 @@ impl Lanes {
     fn forget_if_idle(&mut self, account: usize, key: &LaneKey) {
         let id = (account, key.clone());
         if self.lanes.get(&id).is_some_and(|lane| {
-            lane.waiting.is_empty() && lane.in_flight == 0 && lane.held_until.is_none() && lane.holds == 0 && !lane.open && !lane.parked
+            lane.waiting.is_empty()
+                && lane.in_flight == 0
+                && lane.held_until.is_none()
+                && lane.holds == 0
+                && !lane.open
+                && !lane.parked
         }) {
             self.lanes.remove(&id);
         }

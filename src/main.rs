@@ -45,7 +45,8 @@ const RESET: anstyle::Reset = anstyle::Reset;
 /// Colour and log, before anything is said.
 fn speak(cli: &Cli) {
     use tracing_subscriber::EnvFilter;
-    let forced = std::env::var_os("FORCE_COLOR").is_some_and(|v| !v.is_empty() && v != "0") && std::env::var_os("NO_COLOR").is_none();
+    let forced =
+        std::env::var_os("FORCE_COLOR").is_some_and(|v| !v.is_empty() && v != "0") && std::env::var_os("NO_COLOR").is_none();
     match cli.global.color {
         Color::Auto if forced => anstream::ColorChoice::Always.write_global(),
         Color::Auto => {}
@@ -58,8 +59,12 @@ fn speak(cli: &Cli) {
         2 => "notify=debug",
         _ => "notify=trace",
     };
-    let filter = EnvFilter::try_from_env("NOTIFY_LOG").unwrap_or_else(|_| EnvFilter::new(if cli.global.quiet { "off" } else { level }));
-    let ansi = matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi);
+    let filter =
+        EnvFilter::try_from_env("NOTIFY_LOG").unwrap_or_else(|_| EnvFilter::new(if cli.global.quiet { "off" } else { level }));
+    let ansi = matches!(
+        anstream::AutoStream::choice(&std::io::stderr()),
+        anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi
+    );
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).with_target(false);
     match cli.global.log_format {
         LogFormat::Text => log.init(),

@@ -52,7 +52,13 @@ pub struct Bad {
 
 impl Preparer {
     /// Accounts in the order that lanes know them by; the first is the run's own.
-    pub fn new(accounts: Vec<Account>, template: Template, others: HashMap<Arc<str>, Template>, one_template: bool, lineage: String) -> Self {
+    pub fn new(
+        accounts: Vec<Account>,
+        template: Template,
+        others: HashMap<Arc<str>, Template>,
+        one_template: bool,
+        lineage: String,
+    ) -> Self {
         let by_name = accounts.iter().enumerate().map(|(i, account)| (account.name.clone(), i)).collect();
         let others = others.into_iter().map(|(name, template)| (name, Arc::new(template))).collect();
         Preparer { accounts, by_name, template: Arc::new(template), others, one_template, lineage }
@@ -75,7 +81,12 @@ impl Preparer {
             Ok(recipient) => recipient,
             Err(error) => {
                 let account = self.accounts[0].name.clone();
-                return Prepared::Bad(Bad { position, place: error.place, account, error: SendError::new(ErrorKind::BadRow, error.what) });
+                return Prepared::Bad(Bad {
+                    position,
+                    place: error.place,
+                    account,
+                    error: SendError::new(ErrorKind::BadRow, error.what),
+                });
             }
         };
         if let Some(skip) = row.skip {
@@ -94,7 +105,9 @@ impl Preparer {
         let template = match &recipient.template {
             Some(name) if !self.one_template && self.template.files().name != **name => match self.others.get(name) {
                 Some(template) => template,
-                None => return bad(SendError::new(ErrorKind::BadRow, format!("no template is called {name} (column _template)"))),
+                None => {
+                    return bad(SendError::new(ErrorKind::BadRow, format!("no template is called {name} (column _template)")));
+                }
             },
             _ => &self.template,
         };

@@ -55,7 +55,8 @@ impl Progress {
         let events = telling.json.then(|| std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout()));
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut progress = Progress { run: run.to_owned(), bar, events, quiet: telling.quiet, secret: telling.secret.clone(), ticks };
+        let mut progress =
+            Progress { run: run.to_owned(), bar, events, quiet: telling.quiet, secret: telling.secret.clone(), ticks };
         progress.event(&json!({ "type": "start", "run": run, "total": total }));
         progress
     }

@@ -76,7 +76,8 @@ impl Address {
 pub struct Addressing {
     /// Columns that may hold the address, in the order of preference: `to`, `email` …
     pub columns: Vec<String>,
-    /// The address of a row that names none: the webhook of the account, say.
+    /// The address of a row that names none, where all rows go to one endpoint of the account anyway (`webhook:ops`). Such rows share
+    /// it and are never duplicates of each other.
     pub fixed: Option<String>,
     /// Addresses are telephone numbers: look for what Excel did to them.
     pub phone: bool,

@@ -22,11 +22,11 @@ use crate::delivery::{Delivery, Outcome};
 use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::journal::damage::JournalError;
+use crate::journal::folder::RunFolder;
 use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::journal::{Attempt, Mark, Record};
-use crate::journal::folder::RunFolder;
 use crate::lane::{Lanes, Ticket, Turn};
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::Problem;
@@ -316,10 +316,14 @@ impl Flow<'_> {
 
     /// Waits for whatever comes first: an answer, a timer, a row, an order.
     async fn wait(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
-        let timer = [self.lanes.next_wake().filter(|_| self.closing.is_none()), self.ends.filter(|_| self.closing.is_none()), self.drain_ends]
-            .into_iter()
-            .flatten()
-            .min();
+        let timer = [
+            self.lanes.next_wake().filter(|_| self.closing.is_none()),
+            self.ends.filter(|_| self.closing.is_none()),
+            self.drain_ends,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let reads = self.closing.is_none() && self.hungry && rows.is_open() && self.lanes.has_room();
         tokio::select! {
             biased;
@@ -540,7 +544,8 @@ impl Flow<'_> {
             for known in failed.iter().filter(|known| known.kind.is_some_and(ErrorKind::retryable)) {
                 self.tally.reopen(&known.account, known.kind, u64::from(known.attempts));
                 // As if its retries were used up: one more try, whatever comes of it.
-                self.lanes.rest(Ticket { position: known.position, tried: self.rules.backoff.retries.max(known.attempts) }, until);
+                self.lanes
+                    .rest(Ticket { position: known.position, tried: self.rules.backoff.retries.max(known.attempts) }, until);
                 again += 1;
             }
         }

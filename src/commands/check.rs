@@ -90,7 +90,8 @@ fn prepare(
 /// Checks the list.
 pub(crate) fn run(global: &Global, args: Check) -> Result<Exit, Failure> {
     let config = super::open_config(global)?;
-    let asked = Asked { rows: &args.rows, input: &args.input, key: args.key.clone(), content: &args.content, target: &args.target };
+    let asked =
+        Asked { rows: &args.rows, input: &args.input, key: args.key.clone(), content: &args.content, target: &args.target };
     let desk = desk(global, &config, &asked, None)?;
     if !global.quiet {
         for notice in &desk.spooled.notices {

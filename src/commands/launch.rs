@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::{FlowFlags, Global};
@@ -68,7 +68,12 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     let unborn = Unborn(Some(folder.path.clone()));
     let lock = folder.lock().map_err(lock_failure)?;
     if let Some(kind) = folder.network_file_system() {
-        note(scene, &format!("the state folder is on a network file system ({kind}); a journal there may not survive a crash: use --state-dir"));
+        note(
+            scene,
+            &format!(
+                "the state folder is on a network file system ({kind}); a journal there may not survive a crash: use --state-dir"
+            ),
+        );
     }
     let input_name = input.name();
 
@@ -153,9 +158,11 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     unborn.born();
 
     let follower = Follower::create(&folder, &manifest).map_err(report_failure)?;
-    let journal = Journal::create(&folder, spooled.rows, follower.into_follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
+    let journal =
+        Journal::create(&folder, spooled.rows, follower.into_follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
     let recovery = Recovery { tally: Tally::new(spooled.rows), ..Recovery::default() };
-    let exit = go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery }).await?;
+    let exit =
+        go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery }).await?;
     drop(lock);
     Ok(exit)
 }
@@ -323,7 +330,8 @@ fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, found: &job::Found) -> Result<b
     if flow.dry_run || flow.yes || !on_terminal() || found.good == 0 {
         return Ok(false);
     }
-    let question = format!("{} cannot be sent. Send the other {} and keep these for later? [y/N]", rows(found.bad), grouped(found.good));
+    let question =
+        format!("{} cannot be sent. Send the other {} and keep these for later? [y/N]", rows(found.bad), grouped(found.good));
     Ok(matches!(ask(&question).as_str(), "y" | "yes"))
 }
 
@@ -487,14 +495,8 @@ pub(crate) fn state_dir(global: &Global) -> Result<PathBuf, Failure> {
     let home = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     match home("XDG_STATE_HOME").or_else(|| home("HOME").map(|home| home.join(".local/state"))) {
         Some(state) => Ok(state.join("notify")),
-        None => Err(Failure::new(Exit::BadConfig, "neither XDG_STATE_HOME nor HOME is set: say where runs are kept with --state-dir")),
+        None => {
+            Err(Failure::new(Exit::BadConfig, "neither XDG_STATE_HOME nor HOME is set: say where runs are kept with --state-dir"))
+        }
     }
-}
-
-/// The path as users see it: relative where it lies below the current folder.
-pub(crate) fn shown(path: &Path) -> String {
-    std::env::current_dir()
-        .ok()
-        .and_then(|cwd| path.strip_prefix(cwd).ok().map(|rest| format!("./{}", rest.display())))
-        .unwrap_or_else(|| path.display().to_string())
 }

@@ -72,7 +72,8 @@ pub(crate) fn open_config_in(global: &Global, cwd: Option<&Path>) -> Result<Conf
 
 /// What the config is asked, from flags and surroundings.
 fn with_request<T>(global: &Global, cwd: Option<&Path>, ask: impl FnOnce(&Request<'_>) -> T) -> Result<T, Failure> {
-    let here = std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
+    let here =
+        std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
     let variables: Vec<String> =
         std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("NOTIFY_")).collect();
     Ok(ask(&Request {
@@ -107,7 +108,9 @@ fn config_words(global: &Global, args: &crate::cli::Config) -> Result<Exit, Fail
 fn config_home() -> PathBuf {
     let home = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     // Without a home there is no file to find there, and that is all.
-    home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))).unwrap_or_else(|| PathBuf::from("/nonexistent"))
+    home("XDG_CONFIG_HOME")
+        .or_else(|| home("HOME").map(|home| home.join(".config")))
+        .unwrap_or_else(|| PathBuf::from("/nonexistent"))
 }
 
 /// Prints data on stdout. A reader that has gone is no error of ours.

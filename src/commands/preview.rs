@@ -34,9 +34,10 @@ pub(crate) async fn run(global: &Global, args: Preview) -> Result<Exit, Failure>
         while wanted.is_empty() && from < spool.rows() {
             let rows = spool.read_many(from, 4096).map_err(disk)?;
             from += rows.len().max(1) as u64;
-            wanted.extend(rows.into_iter().find(|row| {
-                row.recipient.as_ref().is_ok_and(|r| r.key == *key || r.to.as_str().eq_ignore_ascii_case(key))
-            }));
+            wanted.extend(
+                rows.into_iter()
+                    .find(|row| row.recipient.as_ref().is_ok_and(|r| r.key == *key || r.to.as_str().eq_ignore_ascii_case(key))),
+            );
         }
         if wanted.is_empty() {
             return Err(Failure::new(Exit::NothingToDo, format!("no row of {} has the key or address {key}", desk.name)));
@@ -78,7 +79,12 @@ async fn write(out: &Path, args: &Preview, ready: Ready) -> Result<(), Failure> 
         concurrency: None,
         settings: serde_yaml::Mapping::new(),
     };
-    let opening = Opening { outbox: out.to_owned(), from: args.target.from.clone(), reply_to: args.target.reply_to.clone(), ..Opening::default() };
+    let opening = Opening {
+        outbox: out.to_owned(),
+        from: args.target.from.clone(),
+        reply_to: args.target.reply_to.clone(),
+        ..Opening::default()
+    };
     let outbox = registry::open(&account, &opening).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
     let batch = Batch::one(ready.delivery);
     match outbox.send(&batch).await.into_inner().into_iter().next() {

@@ -75,10 +75,13 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
             InDoubt::Skip => {
                 journal.decide_in_doubt(Decision::Skip, &mut recovery).await.map_err(disk)?;
             }
-            InDoubt::Ask => launch::note(&scene, &format!(
-                "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
-                launch::rows(doubtful)
-            )),
+            InDoubt::Ask => launch::note(
+                &scene,
+                &format!(
+                    "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
+                    launch::rows(doubtful)
+                ),
+            ),
         }
     }
     let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery };
@@ -89,7 +92,8 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
 
 /// The newest run that nobody works on and that has something left to do.
 fn newest_incomplete(state_dir: &Path) -> Option<RunFolder> {
-    let (manifest, _) = RunFolder::list(state_dir).into_iter().rev().find(|(_, summary): &(_, Summary)| summary.is_resumable())?;
+    let (manifest, _) =
+        RunFolder::list(state_dir).into_iter().rev().find(|(_, summary): &(_, Summary)| summary.is_resumable())?;
     RunFolder::open(state_dir, &manifest.id).ok()
 }
 

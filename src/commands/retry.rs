@@ -13,8 +13,8 @@ use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};
 use crate::journal::folder::RunFolder;
 use crate::report::files;
-use crate::tally::State;
 use crate::source::options::{Dedupe, Format, Input};
+use crate::tally::State;
 
 /// Sends them again.
 pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
@@ -30,9 +30,10 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
         path
     } else {
         let folder = RunFolder::open(&scene.state_dir, &args.what).map_err(|error| match error {
-            crate::journal::folder::FolderError::NoSuchRun { .. } => {
-                Failure::new(Exit::NothingToDo, format!("{} is neither a file nor a run; `notify runs` lists the runs", args.what))
-            }
+            crate::journal::folder::FolderError::NoSuchRun { .. } => Failure::new(
+                Exit::NothingToDo,
+                format!("{} is neither a file nor a run; `notify runs` lists the runs", args.what),
+            ),
             other => launch::folder_failure(other),
         })?;
         let wants_doubt = only.kinds.contains(&ErrorKind::InDoubt);
@@ -120,9 +121,13 @@ impl Only {
                 Some(kind) => kinds.push(kind),
                 None if word == "retryable" => kinds.extend(ErrorKind::ALL.into_iter().filter(|kind| kind.retryable())),
                 None => {
-                    let known: Vec<&str> = std::iter::once("retryable").chain(ErrorKind::ALL.into_iter().map(ErrorKind::as_str)).collect();
+                    let known: Vec<&str> =
+                        std::iter::once("retryable").chain(ErrorKind::ALL.into_iter().map(ErrorKind::as_str)).collect();
                     let hint = job::hint(word, known.iter().copied());
-                    return Err(Failure::new(Exit::Usage, format!("--only {word}: no such kind{hint}\n  = help: one of {}", known.join(", "))));
+                    return Err(Failure::new(
+                        Exit::Usage,
+                        format!("--only {word}: no such kind{hint}\n  = help: one of {}", known.join(", ")),
+                    ));
                 }
             }
         }

@@ -15,7 +15,9 @@ use crate::sink::serve::serve;
 pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
     let usage = |what: String| Failure::new(Exit::Usage, what);
     if args.smtp.is_none() && args.smtps.is_none() && args.http.is_none() {
-        return Err(usage("nothing to listen on: give --smtp 127.0.0.1:2525, --smtps or --http (port 0 takes a free one)".into()));
+        return Err(usage(
+            "nothing to listen on: give --smtp 127.0.0.1:2525, --smtps or --http (port 0 takes a free one)".into(),
+        ));
     }
     let auth = match args.auth {
         Some(user) => match std::env::var("NOTIFY_SINK_PASSWORD") {
@@ -64,7 +66,9 @@ pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
         let _ = writeln!(
             std::io::stderr(),
             "{} messages and {} requests taken over {} connections",
-            counts.messages, counts.requests_taken, counts.connections
+            counts.messages,
+            counts.requests_taken,
+            counts.connections
         );
     }
     Ok(Exit::Done)

@@ -4,8 +4,8 @@ use super::launch;
 use crate::cli::{Global, Status};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::RunFolder;
-use crate::tally::Tally;
 use crate::journal::runs::Summary;
+use crate::tally::Tally;
 
 /// The run that was named, or the newest.
 pub(crate) fn folder(global: &Global, run: Option<&str>) -> Result<RunFolder, Failure> {

@@ -11,8 +11,7 @@ use crate::template::source_files::TemplateFiles;
 /// Lists or shows.
 pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
     let config = super::open_config(global)?;
-    let settings =
-        Settings::new(&config, global, &ContentFlags::default(), &TargetFlags::default(), &FlowFlags::default())?;
+    let settings = Settings::new(&config, global, &ContentFlags::default(), &TargetFlags::default(), &FlowFlags::default())?;
     let dirs = settings.template_dirs(&config);
     match args {
         Templates::List { json } => {
@@ -26,7 +25,12 @@ pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
                 if json {
                     text.push_str(&format!("{}\n", json!({ "name": template.name, "path": template.path, "subject": template.title, "forms": template.forms, "broken": template.broken })));
                 } else {
-                    text.push_str(&format!("{:<16} {:<28} {}\n", template.name, template.forms.join(" "), template.title.as_deref().unwrap_or("")));
+                    text.push_str(&format!(
+                        "{:<16} {:<28} {}\n",
+                        template.name,
+                        template.forms.join(" "),
+                        template.title.as_deref().unwrap_or("")
+                    ));
                 }
             }
             super::print(&text);

@@ -63,7 +63,11 @@ impl AccountConfig {
                     None if known.is_empty() => format!("platform {} takes no keys of its own", self.platform),
                     None => format!("platform {} takes: {}", self.platform, known.join(", ")),
                 };
-                return Err(Problem { what: format!("account {}: unknown key `{key}`", self.name), help: Some(help), ..Problem::default() });
+                return Err(Problem {
+                    what: format!("account {}: unknown key `{key}`", self.name),
+                    help: Some(help),
+                    ..Problem::default()
+                });
             }
         }
         typed::read(&self.settings).map_err(|(path, error)| {

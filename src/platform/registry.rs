@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::config::account::AccountConfig;
-use crate::platform::declared::{self, Declared};
 use crate::platform::declared::account::keys;
 use crate::platform::declared::definition::Definition;
+use crate::platform::declared::{self, Declared};
 use crate::platform::outbox::{self, Outbox};
 use crate::platform::{Opening, Platform, email};
-use crate::recipient::Addressing;
 use crate::problem::{Problem, did_you_mean};
+use crate::recipient::Addressing;
 
 /// The definitions that come with the program: where each stands, and its text.
 const BUILT_IN: &[(&str, &str)] = &[("webhook.yaml", include_str!("webhook.yaml"))];

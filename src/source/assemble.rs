@@ -17,6 +17,9 @@ use crate::source::raw::{Content, EXTRA, Raw};
 /// Addresses and accounts that one row may name at most; more is a list, not a row.
 const MAX_FAN: usize = 1000;
 
+/// Wrong addresses of one row that are told one by one; each has the whole row beside it.
+const MAX_BAD: usize = 10;
+
 /// One record of the spool.
 #[derive(Debug)]
 pub(crate) enum Entry {
@@ -55,8 +58,9 @@ pub(crate) struct Good {
 pub(crate) enum Values {
     /// One for each column.
     Cells(Arc<csv::StringRecord>),
-    /// An object, without the keys that are no variables.
-    Object(Vars),
+    /// An object, without the keys that are no variables. Where the row names several addresses, the key that holds them and the one
+    /// that is meant: the object itself is shared, so that a thousand addresses do not make a thousand of it.
+    Object(Arc<Vars>, Option<(String, String)>),
 }
 
 /// What a retry file carries over.
@@ -178,7 +182,13 @@ impl Assembler {
                 out.extend(self.judged(entries, line, || self.cells_as_vars(&cells)));
             }
             Content::Object(object) => {
-                let object = self.renamed(object);
+                let object = match self.renamed(object) {
+                    Ok(object) => object,
+                    Err((what, raw)) => {
+                        let place = Place { line, ..Place::default() };
+                        return out.push(Entry::Bad { error: RowError { place, what }, raw });
+                    }
+                };
                 if !self.plan.names.iter().eq(object.keys()) {
                     let names = object.keys().cloned().collect();
                     self.plan = Plan::new(names, &self.accounts, self.key.as_deref(), &mut self.notices);
@@ -187,13 +197,11 @@ impl Assembler {
                 self.keyed += u64::from(self.plan.key.is_some());
                 let fields = Fields::Object(&object, &self.plan.names);
                 let hidden = &self.plan.hidden;
+                let shown = object.iter().enumerate().filter(|(n, _)| !hidden.contains(n));
+                let vars: Arc<Vars> = Arc::new(shown.map(|(_, (name, value))| (name.clone(), value.clone())).collect());
                 let entries = self.recipients(&fields, line, |column, to| {
-                    let mut vars = Vars::new();
-                    for (n, (name, value)) in object.iter().enumerate().filter(|(n, _)| !hidden.contains(n)) {
-                        let value = if column == Some(n) { Value::from(to) } else { value.clone() };
-                        vars.insert(name.clone(), value);
-                    }
-                    Values::Object(vars)
+                    let one = column.and_then(|n| self.plan.names.get(n)).map(|name| (name.clone(), to.to_owned()));
+                    Values::Object(Arc::clone(&vars), one)
                 });
                 out.extend(self.judged(entries, line, || object.clone()));
             }
@@ -226,23 +234,21 @@ impl Assembler {
         Entry::Bad { error: RowError { place, what }, raw }
     }
 
-    fn renamed(&mut self, object: Vars) -> Vars {
+    /// The object under mapped names; what is wrong, and the object, where two keys would get one name.
+    fn renamed(&mut self, object: Vars) -> Result<Vars, (String, Vars)> {
         if self.map.is_empty() {
-            return object;
+            return Ok(object);
         }
-        let mut renamed = Vars::new();
-        for (name, value) in object {
-            let found = self.map.iter().position(|(_, from)| *from == name);
-            let name = match found {
-                Some(n) => {
-                    self.mapped[n] = true;
-                    self.map[n].0.clone()
+        for (n, (to, from)) in self.map.iter().enumerate() {
+            if object.contains_key(from) {
+                self.mapped[n] = true;
+                if object.contains_key(to) && !self.map.iter().any(|(_, other)| other == to) {
+                    return Err((format!("the row has `{to}` and `{from}`, which --map calls `{to}` too"), object));
                 }
-                None => name,
-            };
-            renamed.insert(name, value);
+            }
         }
-        renamed
+        let name = |name: String| self.map.iter().find(|(_, from)| *from == name).map_or(name, |(to, _)| to.clone());
+        Ok(object.into_iter().map(|(key, value)| (name(key), value)).collect())
     }
 
     fn recipients(
@@ -286,6 +292,7 @@ impl Assembler {
         let fixed_key = carried.key.is_some();
         key = carried.key.or(key);
         let mut entries = Vec::new();
+        let mut bad = 0;
         for account in self.accounts(fields, carried.account.as_deref())? {
             let addressing = &self.accounts[account].addressing;
             let named = self.addresses(fields, account)?;
@@ -303,12 +310,22 @@ impl Assembler {
             };
             let name = &plan.names[column];
             let several = addresses.len() > 1;
+            if entries.len() + addresses.len() > MAX_FAN {
+                return Err(Fault(Some(column), format!("one row names more than {MAX_FAN} recipients: make it several rows")));
+            }
             for to in addresses {
                 let to = match to {
                     Ok(to) => to,
                     Err(what) => return Err(Fault(Some(column), what)),
                 };
                 if let Some(what) = address::fault(&to, name, addressing.phone) {
+                    bad += 1;
+                    if bad > MAX_BAD {
+                        return Err(Fault(
+                            Some(column),
+                            format!("more than {MAX_BAD} addresses of this row are wrong; one is: {what}"),
+                        ));
+                    }
                     let raw = if several { Vars::from_iter([(name.clone(), Value::from(to))]) } else { Vars::new() };
                     entries.push(self.bad(line, Fault(Some(column), what), raw));
                     continue;
@@ -318,9 +335,6 @@ impl Assembler {
                 let id = carried.id.clone().filter(|_| !several);
                 let values = values(several.then_some(column), &to);
                 entries.push(Entry::Good(Good { line, account, to: Some(to), key, template: template.clone(), id, values }));
-            }
-            if entries.len() > MAX_FAN {
-                return Err(Fault(Some(column), format!("one row names more than {MAX_FAN} recipients")));
             }
         }
         Ok(entries)

@@ -1,6 +1,6 @@
 //! The columns of a list: their names, which are addresses, which are reserved, and which are nobody's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::problem::{Problem, did_you_mean};
@@ -17,6 +17,9 @@ pub(crate) const NOTIFY: &str = "_notify";
 
 /// Distinct notices about columns at most; a list of arbitrary keys must not fill memory.
 const MAX_NOTICES: usize = 20;
+
+/// Columns of a list at most; of JSON lists more are read, but only so many remembered for people to see.
+pub(crate) const MAX_COLUMNS: usize = 4096;
 
 /// An account that rows may go by.
 #[derive(Debug, Clone)]
@@ -38,6 +41,9 @@ pub(crate) fn names(header: &csv::StringRecord, line: u64, map: &[(String, Strin
         help: (!help.is_empty()).then(|| help.to_owned()),
         ..Problem::default()
     };
+    if header.len() > MAX_COLUMNS {
+        return Err(vec![at(format!("the header names {} columns; {MAX_COLUMNS} are the most", header.len()), "")]);
+    }
     let mut problems = Vec::new();
     let mut names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
     for (to, from) in map {
@@ -47,10 +53,11 @@ pub(crate) fn names(header: &csv::StringRecord, line: u64, map: &[(String, Strin
             None => problems.push(unknown(&format!("--map {to}={from}"), from, names.iter().map(String::as_str))),
         }
     }
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for (n, name) in names.iter().enumerate() {
         if name.is_empty() {
             problems.push(at(format!("column {} has no name", n + 1), "name it in the header, or delete the column"));
-        } else if let Some(first) = names[..n].iter().position(|other| fold(other) == fold(name)) {
+        } else if let Some(first) = seen.insert(fold(name), n) {
             let what = format!("the column `{name}` stands twice, as column {} and column {}", first + 1, n + 1);
             problems.push(at(what, "rename one of them in the file, or with --map NEW=OLD where their spelling differs"));
         } else if name.contains('\0') {

@@ -225,7 +225,13 @@ mod tests {
             assert!(sorter.held.len() <= chunk);
         }
         let mut repeats = Vec::new();
-        sorter.finish(|repeat| Ok(repeats.push(repeat))).unwrap();
+        let mut note = |repeat| repeats.push(repeat);
+        sorter
+            .finish(|repeat| {
+                note(repeat);
+                Ok(())
+            })
+            .unwrap();
         assert!(!folder.path().join("spool.sort").exists());
         repeats.sort_by_key(|repeat| repeat.row);
         repeats

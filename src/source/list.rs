@@ -6,16 +6,13 @@ use std::path::Path;
 
 use crate::problem::Problem;
 use crate::source::assemble::Assembler;
-use crate::source::columns::{names, no_address, note, unknown};
+use crate::source::columns::{MAX_COLUMNS, names, no_address, note, unknown};
 use crate::source::delimited::{Delimited, SAMPLE, sniff};
 use crate::source::encoding::{Malformed, Text};
 use crate::source::fault::SourceError;
 use crate::source::json::{Elements, Lines};
 use crate::source::options::{Format, ReadOptions};
 use crate::source::raw::{Halt, Raw};
-
-/// Names of columns that are remembered for people to see; a list of arbitrary keys must not fill memory.
-const MAX_COLUMNS: usize = 4096;
 
 enum Rows {
     Delimited(Box<Delimited>),

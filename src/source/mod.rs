@@ -15,7 +15,7 @@ use crate::source::encoding::{Malformed, Text};
 use crate::source::fault::{Ambiguity, SourceError};
 use crate::source::intake::{Intake, Meter};
 use crate::source::list::{Halted, List};
-use crate::source::options::{Format, Input, ReadOptions};
+use crate::source::options::{Dedupe, Format, Input, ReadOptions};
 use crate::source::raw::Raw;
 use crate::source::record::{Header, Via, claims};
 use crate::source::spool::Writer;
@@ -175,9 +175,18 @@ impl Reading<'_> {
         list.close(options, &assembler, taken).map_err(Halted::Damage)?;
         (self.progress)(self.meter.bytes(), self.intake.len);
         let mut duplicates = 0;
-        sorter.finish(|repeat| Ok(duplicates += u64::from(writer.mark(repeat)?))).map_err(Stop::Spool)?;
+        let mark = |repeat| {
+            duplicates += u64::from(writer.mark(repeat)?);
+            Ok(())
+        };
+        sorter.finish(mark).map_err(Stop::Spool)?;
         writer.header.columns.clone_from(&list.columns);
         writer.announce(true).map_err(Stop::Spool)?;
+        let keyed = if list.format.delimited() { assembler.plan().key.is_some() } else { assembler.keyed > 0 };
+        if options.dedupe == Dedupe::Key && !keyed && taken > 0 {
+            let what = "--dedupe key: the rows have no key (--key COLUMN, or `_key`), so none is taken for a duplicate";
+            note(&mut assembler.notices, what.to_owned());
+        }
         let notices = notices(&assembler, &encoding, seen, options.skip);
         let accounts = accounts.into_iter().map(|account: usize| writer.header.accounts[account].name.to_string()).collect();
         Ok(Spooled {

@@ -16,6 +16,7 @@
 
 use std::sync::Arc;
 
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,6 +63,23 @@ pub(crate) struct Header {
     pub constants: Vars,
     /// Accounts, by the number that records have.
     pub accounts: Vec<Via>,
+    /// The variables of a row of cells before it has values: see `Header::shaped`.
+    #[serde(skip)]
+    pub shape: Vars,
+}
+
+impl Header {
+    /// The header, ready for rows to be read by: names are hashed once, and each row is a copy that is filled in.
+    pub fn shaped(mut self) -> Self {
+        let names = self.columns.iter().enumerate().filter(|(n, _)| !self.hidden.contains(n));
+        self.shape = names.map(|(_, name)| (name.clone(), Value::Null)).collect();
+        for (name, value) in &self.constants {
+            if !self.shape.contains_key(name) {
+                self.shape.insert(name.clone(), value.clone());
+            }
+        }
+        self
+    }
 }
 
 /// An account as rows refer to it.
@@ -144,12 +162,29 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn put_vars(out: &mut Vec<u8>, vars: &Vars) {
+/// Variables of which one may be another: the address out of a list of them.
+struct Replaced<'a>(&'a Vars, Option<&'a (String, String)>);
+
+impl Serialize for Replaced<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Replaced(vars, one) = self;
+        let mut map = serializer.serialize_map(Some(vars.len()))?;
+        for (name, value) in *vars {
+            match one {
+                Some((key, to)) if key == name => map.serialize_entry(name, to)?,
+                _ => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+fn put_vars(out: &mut Vec<u8>, vars: &Vars, one: Option<&(String, String)>) {
     // Length first, then the text: five bytes are kept for a length that is known only afterwards.
     let at = out.len();
     out.extend_from_slice(&[0; 5]);
     // Writing a tree of text keys to memory cannot fail.
-    let _ = serde_json::to_writer(&mut *out, vars);
+    let _ = serde_json::to_writer(&mut *out, &Replaced(vars, one));
     let mut len = out.len() - at - 5;
     for place in 0..5 {
         out[at + place] = (len & 0x7f) as u8 | if place < 4 { 0x80 } else { 0 };
@@ -163,7 +198,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, row: u64, entry: &Entry) {
     out.extend_from_slice(&[0; LEAD]);
     match entry {
         Entry::Good(good) => {
-            out.push(u8::from(matches!(good.values, Values::Object(_))));
+            out.push(u8::from(matches!(good.values, Values::Object(..))));
             put_number(out, row);
             put_number(out, good.line);
             put_number(out, good.account as u64);
@@ -184,7 +219,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, row: u64, entry: &Entry) {
                         put_text(out, cell);
                     }
                 }
-                Values::Object(vars) => put_vars(out, vars),
+                Values::Object(vars, one) => put_vars(out, vars, one.as_ref()),
             }
         }
         Entry::Bad { error, raw } => {
@@ -194,7 +229,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, row: u64, entry: &Entry) {
             put_number(out, u64::from(error.place.column.unwrap_or(0)));
             put_text(out, error.place.name.as_deref().unwrap_or_default());
             put_text(out, &error.what);
-            put_vars(out, raw);
+            put_vars(out, raw, None);
         }
     }
     let payload = from + LEAD;
@@ -258,26 +293,32 @@ pub(crate) fn decode(payload: &[u8], row: u64, entered: Entered, header: &Header
     let flags = bytes.byte()?;
     let mut optional = |flag: u8| if flags & flag != 0 { bytes.text().map(Some) } else { Some(None) };
     let (to, key, template, id) = (optional(OWN)?, optional(KEY)?, optional(TEMPLATE)?, optional(ID)?);
-    let mut vars = match kind {
+    let vars = match kind {
         0 => {
-            let count = usize::try_from(bytes.number()?).ok()?;
-            let mut vars = Vars::with_capacity(count.min(header.columns.len()) + header.constants.len());
-            for n in 0..count {
+            if bytes.number()? != header.columns.len() as u64 {
+                return None;
+            }
+            let mut vars = header.shape.clone();
+            let mut places = vars.values_mut();
+            for n in 0..header.columns.len() {
                 let cell = bytes.text()?;
                 if !header.hidden.contains(&n) {
-                    vars.insert(header.columns.get(n)?.clone(), Value::from(cell));
+                    *places.next()? = Value::from(cell);
                 }
             }
             vars
         }
-        1 => bytes.vars()?,
+        1 => {
+            let mut vars = bytes.vars()?;
+            for (name, value) in &header.constants {
+                if !vars.contains_key(name) {
+                    vars.insert(name.clone(), value.clone());
+                }
+            }
+            vars
+        }
         _ => return None,
     };
-    for (name, value) in &header.constants {
-        if !vars.contains_key(name) {
-            vars.insert(name.clone(), value.clone());
-        }
-    }
     let key = match key {
         Some(key) if entered.occurrence < 2 || id.is_some() => key.to_owned(),
         Some(key) => format!("{key} #{}", entered.occurrence),

@@ -85,7 +85,7 @@ impl Spool {
         if u32::from_str_radix(crc.trim(), 16).ok() != Some(crc32fast::hash(json.as_bytes())) {
             return Err(damaged());
         }
-        let header: Header = serde_json::from_str(json).map_err(|_| damaged())?;
+        let header = serde_json::from_str::<Header>(json).map_err(|_| damaged())?.shaped();
         if header.schema != SCHEMA {
             let what = format!("the spool has form {}, and this program reads form {SCHEMA}", header.schema);
             return Err(wrong(what, &path));
@@ -204,7 +204,7 @@ impl Writer {
         }
         let data = BufWriter::with_capacity(AHEAD, private(&folder.join(ROWS))?);
         let index = BufWriter::with_capacity(AHEAD / 8, private(&folder.join(INDEX))?);
-        let header = Header { schema: SCHEMA, complete: false, rows: 0, bytes: 0, ..header };
+        let header = Header { schema: SCHEMA, complete: false, rows: 0, bytes: 0, ..header }.shaped();
         Ok(Writer { folder: folder.to_owned(), data, index, header, record: Vec::new() })
     }
 

@@ -66,7 +66,7 @@ impl Stream {
     ///
     /// # Errors
     /// Damage from here on, and a disk that fails; rows before it stay good.
-    pub fn next(&mut self) -> Result<Option<Row>, SourceError> {
+    pub fn read(&mut self) -> Result<Option<Row>, SourceError> {
         loop {
             if let Some(row) = self.waiting.pop_front() {
                 return Ok(Some(row));

@@ -128,6 +128,7 @@ fn a_list_that_is_damaged_is_refused() {
         ("zoe@example.com,Zoe\nx@y,1\n", "looks like data"),
         ("[{\"email\":\"a@b\"}", "never closed"),
         ("{\"name\":\"a\"}\n{\"name\":\"b\"}\n", "no column holds the address"),
+        (&format!("email{}\n", ",x".repeat(5000)), "5001 columns; 4096 are the most"),
         ("PK\x03\x04rest", "a workbook or an archive"),
     ] {
         let error = refused(input.as_bytes(), &options());
@@ -182,6 +183,7 @@ fn columns_are_found_mapped_and_told() {
             .contains("did you mean `Email2`?")
     );
     assert!(refused(b"{\"email\":\"a@b\"}", &mapping).contains("--map email=E-Mail: there is no column"));
+    assert!(told("{\"email\":\"a@b\",\"E-Mail\":\"c@d\"}", &mapping)[0].contains("which --map calls `email` too"));
     let keyed = ReadOptions { key: Some("idd".into()), ..options() };
     assert!(refused(b"email,id\na@b,1\n", &keyed).contains("did you mean `id`?"));
     assert!(refused(b"{\"email\":\"a@b\",\"id\":1}", &keyed).contains("did you mean `id`?"));
@@ -219,6 +221,9 @@ fn accounts_and_fans() {
     assert!(got[5].starts_with("2 hook https://"), "{}", got[5]);
     assert!(got[6].contains("`to` is empty"));
     assert!(got[7].contains("this is an object"));
+    let many = |address: &str, count: usize| format!("{{\"to\":[{}]}}", vec![format!("\"{address}\""); count].join(","));
+    assert!(told(&many("a@b", 1001), &options())[0].contains("more than 1000 recipients"));
+    assert_eq!(told(&many("a＠b", 11), &options()).len(), 1);
     let key = |n: usize| read.rows[n].recipient.as_ref().unwrap().key.clone();
     assert_eq!((key(0), key(2)), ("k a@b".to_owned(), "k e@f".to_owned()));
 }
@@ -466,7 +471,7 @@ fn a_stream_gives_each_row_as_it_comes() {
     let mut stream = Stream::open(bytes("pipe", input), options(), folder.path()).unwrap();
     let mut reader = Spool::open(folder.path()).unwrap();
     let mut n = 0;
-    while let Some(row) = stream.next().unwrap() {
+    while let Some(row) = stream.read().unwrap() {
         let again = reader.read(row.position).unwrap();
         assert_eq!((tell(&again), again.skip, again.position), (tell(&row), row.skip, Position::row(n)));
         n += 1;
@@ -488,15 +493,15 @@ fn a_stream_does_not_wait_for_more_than_a_row() {
     let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
     writer.write_all(b"{\"email\":\"a@b\"}\n").unwrap();
     let mut stream = Stream::open(Input::File(path.into()), options(), folder.path()).unwrap();
-    assert_eq!(stream.next().unwrap().unwrap().position, Position::row(0));
+    assert_eq!(stream.read().unwrap().unwrap().position, Position::row(0));
     writer.write_all("{\"email\":\"c@d\",\"name\":\"李\"}\nnot json\n".as_bytes()).unwrap();
-    assert!(stream.next().unwrap().unwrap().recipient.is_ok());
-    assert!(stream.next().unwrap().unwrap().recipient.is_err());
+    assert!(stream.read().unwrap().unwrap().recipient.is_ok());
+    assert!(stream.read().unwrap().unwrap().recipient.is_err());
     assert_eq!(stream.columns(), ["email", "name"]);
     writer.write_all(b"\xc4\xe3\n").unwrap();
     drop(writer);
-    assert!(stream.next().unwrap_err().to_string().contains("not UTF-8"));
-    assert!(stream.next().unwrap().is_none());
+    assert!(stream.read().unwrap_err().to_string().contains("not UTF-8"));
+    assert!(stream.read().unwrap().is_none());
 }
 
 fn sample(name: &str) -> std::path::PathBuf {

@@ -17,7 +17,10 @@ fn taken(sink: &Sink) -> BTreeMap<String, usize> {
     for line in sink.taken() {
         let who = match line["proto"].as_str() {
             Some("smtp") => line["rcpt"][0].as_str().expect("a recipient").to_owned(),
-            _ => serde_json::from_str::<Value>(line["body"].as_str().expect("a body")).expect("JSON")["to"].as_str().expect("to").to_owned(),
+            _ => serde_json::from_str::<Value>(line["body"].as_str().expect("a body")).expect("JSON")["to"]
+                .as_str()
+                .expect("to")
+                .to_owned(),
         };
         *counts.entry(who).or_default() += 1;
     }
@@ -199,8 +202,13 @@ fn a_stream_that_came_by_stdin_is_resumed_from_the_spool() {
     let world = World::with_smtp(sink.smtp, "connections: 2");
     let list = std::fs::read(world.list("users.csv", 400)).expect("list");
     world.template();
-    let mut child =
-        world.command(&["batch", "-", "-t", "hello", "--yes", "--out", "out"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    let mut child = world
+        .command(&["batch", "-", "-t", "hello", "--yes", "--out", "out"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
     std::io::Write::write_all(&mut child.stdin.take().expect("piped"), &list).expect("written");
     kill_after(&mut child, &sink, 50);
     world.notify(&["resume", "--in-doubt", "resend"]).code(0);

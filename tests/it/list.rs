@@ -9,7 +9,8 @@ fn the_broken_sample_is_refused_with_each_bad_row_once() {
     std::os::unix::fs::symlink(repository("templates"), world.path("templates")).expect("link");
     let list = repository("samples/broken.csv");
     std::fs::copy(&list, world.path("broken.csv")).expect("copy");
-    let ended = world.notify(&["batch", "broken.csv", "-t", "welcome", "--yes", "--out", "out"]).code(3).err_has("--skip-invalid");
+    let ended =
+        world.notify(&["batch", "broken.csv", "-t", "welcome", "--yes", "--out", "out"]).code(3).err_has("--skip-invalid");
     assert!(sink.taken().is_empty() && !world.path("out").exists(), "nothing was sent, nothing was left");
     let told: Vec<&str> = ended.err.lines().filter(|line| line.starts_with("broken.csv:")).collect();
     let places: std::collections::BTreeSet<&str> = told.iter().map(|line| line.split(' ').next().expect("a place")).collect();
@@ -25,7 +26,12 @@ fn the_broken_sample_is_refused_with_each_bad_row_once() {
     assert_eq!(report["sent"].as_u64(), Some(good as u64));
     assert_eq!(
         report["total_messages"].as_u64(),
-        Some(["sent", "failed", "skipped", "pending", "in_doubt"].iter().map(|s| report[s].as_u64().expect("a count")).sum::<u64>())
+        Some(
+            ["sent", "failed", "skipped", "pending", "in_doubt"]
+                .iter()
+                .map(|s| report[s].as_u64().expect("a count"))
+                .sum::<u64>()
+        )
     );
 
     // Mended by hand, the rest goes out once.
@@ -35,7 +41,15 @@ fn the_broken_sample_is_refused_with_each_bad_row_once() {
         .map(|(i, row)| {
             let mut row = row.clone();
             row["email"] = format!("mended{i}@example.com").into();
-            for (name, value) in [("name", "Mended"), ("company", "Corp"), ("plan", "team"), ("amount", "1.00"), ("signup_date", "2026-01-02"), ("lang", "en"), ("phone", "+12025550100")] {
+            for (name, value) in [
+                ("name", "Mended"),
+                ("company", "Corp"),
+                ("plan", "team"),
+                ("amount", "1.00"),
+                ("signup_date", "2026-01-02"),
+                ("lang", "en"),
+                ("phone", "+12025550100"),
+            ] {
                 row[name] = value.into();
             }
             row.as_object_mut().expect("an object").remove("_extra");
@@ -96,7 +110,11 @@ fn encodings_are_read_when_they_are_named() {
     world.notify(&["batch", path, "-t", "plain", "--encoding", "gb18030", "--out", "out"]).code(0);
     for (name, bytes) in [
         ("bom.csv", [b"\xef\xbb\xbf".as_slice(), b"email,name,n\na@example.com,A,1\n"].concat()),
-        ("wide.csv", [vec![0xff, 0xfe], "email;name;n\r\na@example.com;Ä;1\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect()].concat()),
+        (
+            "wide.csv",
+            [vec![0xff, 0xfe], "email;name;n\r\na@example.com;Ä;1\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect()]
+                .concat(),
+        ),
         ("tabs.tsv", b"email\tname\tn\na@example.com\tA\t1\n".to_vec()),
     ] {
         world.file(name, bytes);

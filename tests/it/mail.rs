@@ -44,12 +44,26 @@ fn a_mail_has_the_form_that_was_promised() {
     );
     world.file("one.csv", "email,name\njoerg@example.com,\"Jörg \"\"Evil\"\" <x@y>\r\nBcc: all@example.com\"\n");
     world.notify(&["batch", "one.csv", "-t", "form", "--yes", "--out", "out"]).code(0);
-    let mail = std::fs::read_dir(dir.path()).expect("folder").map(|e| e.expect("entry").path()).find(|p| p.extension().is_some_and(|e| e == "eml"));
+    let mail = std::fs::read_dir(dir.path())
+        .expect("folder")
+        .map(|e| e.expect("entry").path())
+        .find(|p| p.extension().is_some_and(|e| e == "eml"));
     let mail = std::fs::read(mail.expect("one .eml")).expect("read");
     let text = String::from_utf8_lossy(&mail);
     let head = text.split("\r\n\r\n").next().expect("head");
     assert!(head.is_ascii(), "no 8-bit byte in headers:\n{head}");
-    for name in ["From:", "To:", "Subject:", "Date:", "Message-ID:", "MIME-Version:", "Content-Type:", "List-Unsubscribe:", "List-Unsubscribe-Post:", "List-Id:"] {
+    for name in [
+        "From:",
+        "To:",
+        "Subject:",
+        "Date:",
+        "Message-ID:",
+        "MIME-Version:",
+        "Content-Type:",
+        "List-Unsubscribe:",
+        "List-Unsubscribe-Post:",
+        "List-Id:",
+    ] {
         let count = head.lines().filter(|line| line.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase())).count();
         assert_eq!(count, 1, "{name} once in:\n{head}");
     }
@@ -67,10 +81,18 @@ fn smuggling_from_row_data_is_impossible() {
     let sink = Sink::start(&[]);
     let world = World::with_smtp(sink.smtp, "");
     world.file("templates/raw.txt", "Subject: {{s}}\n\n{{b}}\n");
-    let evil = "x\r\n.\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: smuggled\r\n\r\nhi\r\n.\r\n";
+    let evil =
+        "x\r\n.\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: smuggled\r\n\r\nhi\r\n.\r\n";
     let mut rows = String::new();
-    for (i, body) in [evil.to_owned(), evil.replace("\r\n", "\n"), evil.replace("\r\n", "\r"), evil.replace("\r\n.\r\n", "\n.\r\n")].iter().enumerate() {
-        rows.push_str(&serde_json::json!({ "email": format!("u{i}@example.com"), "s": format!("hi\r\nBcc: v@example.com {i}"), "b": body }).to_string());
+    for (i, body) in
+        [evil.to_owned(), evil.replace("\r\n", "\n"), evil.replace("\r\n", "\r"), evil.replace("\r\n.\r\n", "\n.\r\n")]
+            .iter()
+            .enumerate()
+    {
+        rows.push_str(
+            &serde_json::json!({ "email": format!("u{i}@example.com"), "s": format!("hi\r\nBcc: v@example.com {i}"), "b": body })
+                .to_string(),
+        );
         rows.push('\n');
     }
     world.file("rows.jsonl", rows);
@@ -114,7 +136,21 @@ fn an_overloaded_server_is_survived_and_the_accounts_agree() {
     let world = World::with_smtp(sink.smtp, "connections: 4");
     world.list("users.csv", 800);
     world.template();
-    let ended = world.notify(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out", "--delay", "20ms", "--max-delay", "100ms", "--retries", "8"]);
+    let ended = world.notify(&[
+        "batch",
+        "users.csv",
+        "-t",
+        "hello",
+        "--yes",
+        "--out",
+        "out",
+        "--delay",
+        "20ms",
+        "--max-delay",
+        "100ms",
+        "--retries",
+        "8",
+    ]);
     assert!([1, 6].contains(&ended.code), "exit {}\n{}", ended.code, ended.err);
     let counts = agree(&world, &sink, 800);
     assert!(counts["sent"] > 700, "{counts:?}");
@@ -157,7 +193,8 @@ fn a_retry_file_feeds_a_retry_and_leaves_the_rest() {
     let report = world.json("again/report.json");
     assert_eq!((&report["sent"], &report["failed"], &report["total_messages"]), (&8.into(), &2.into(), &10.into()));
     // Whoever they are, they are the same deliveries as before.
-    let again: BTreeSet<String> = world.jsonl("again/results.jsonl").iter().map(|row| row["delivery_id"].as_str().expect("id").to_owned()).collect();
+    let again: BTreeSet<String> =
+        world.jsonl("again/results.jsonl").iter().map(|row| row["delivery_id"].as_str().expect("id").to_owned()).collect();
     assert_eq!(ids, again);
 }
 
@@ -170,7 +207,13 @@ fn bad_credentials_halt_the_account_and_leave_its_rows_pending() {
     let args = ["batch", "users.csv", "-t", "hello", "--yes", "--out", "out", "-vvv"];
     let run = |password: &str, args: &[&str]| {
         crate::world::ended(
-            world.command(args).env("SMTP_PASSWORD", password).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("starts"),
+            world
+                .command(args)
+                .env("SMTP_PASSWORD", password)
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .expect("starts"),
         )
     };
     let ended = run("wr0ng-s3cret", &args).code(4);
@@ -190,7 +233,9 @@ fn implicit_tls_and_starttls_verify_the_certificate() {
     let sink = Sink::start(&[]);
     let world = World::new();
     let config = |url: &str, more: &str| {
-        world.config(&format!("defaults: {{ via: mail }}\naccounts:\n  mail: {{ platform: smtp, url: \"{url}\", from: a@corp.example{more} }}\n"));
+        world.config(&format!(
+            "defaults: {{ via: mail }}\naccounts:\n  mail: {{ platform: smtp, url: \"{url}\", from: a@corp.example{more} }}\n"
+        ));
     };
     let port = sink.smtps.port();
     config(&format!("smtps://localhost:{port}"), "");

@@ -141,10 +141,8 @@ fn a_full_disk_stops_the_run_and_nothing_is_sent_that_is_not_remembered() {
     world.list("users.csv", 20_000);
     world.template();
     // No file may grow beyond so many 512-byte blocks: the journal meets the wall in the middle of the run.
-    let script = format!(
-        "trap '' XFSZ; ulimit -f 5000; exec {} batch users.csv -t hello --yes --out out",
-        env!("CARGO_BIN_EXE_notify")
-    );
+    let script =
+        format!("trap '' XFSZ; ulimit -f 5000; exec {} batch users.csv -t hello --yes --out out", env!("CARGO_BIN_EXE_notify"));
     let mut command = std::process::Command::new("sh");
     world.dress(&mut command).args(["-c", &script]);
     let ended = ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts"));
@@ -170,11 +168,16 @@ fn help_shows_every_default_and_the_exit_codes() {
         assert!(help.out.contains(code));
     }
     let batch = world.notify(&["batch", "--help"]).code(0).out;
-    for flag in ["--retries", "--delay", "--backoff", "--max-delay", "--timeout", "--grace", "--max-wait", "--on-error", "--dedupe"] {
+    for flag in
+        ["--retries", "--delay", "--backoff", "--max-delay", "--timeout", "--grace", "--max-wait", "--on-error", "--dedupe"]
+    {
         let at = batch.find(flag).unwrap_or_else(|| panic!("{flag} is not in the help"));
         let rest = &batch[at..];
         let end = rest.find("\n\n").map_or(rest.len().min(400), |e| e.min(400));
-        assert!(rest[..rest.floor_char_boundary(end.max(200).min(rest.len()))].contains("[default"), "{flag} has no default in the help");
+        assert!(
+            rest[..rest.floor_char_boundary(end.max(200).min(rest.len()))].contains("[default"),
+            "{flag} has no default in the help"
+        );
     }
     world.notify(&["bach"]).code(2).err_has("batch");
 }
@@ -182,7 +185,13 @@ fn help_shows_every_default_and_the_exit_codes() {
 #[test]
 fn completions_are_what_the_program_says() {
     let world = World::new();
-    for (shell, file) in [("bash", "notify.bash"), ("zsh", "_notify"), ("fish", "notify.fish"), ("powershell", "notify.ps1"), ("elvish", "notify.elv")] {
+    for (shell, file) in [
+        ("bash", "notify.bash"),
+        ("zsh", "_notify"),
+        ("fish", "notify.fish"),
+        ("powershell", "notify.ps1"),
+        ("elvish", "notify.elv"),
+    ] {
         let script = world.notify(&["completions", shell]).code(0).out;
         let kept = std::fs::read_to_string(repository("completions").join(file)).unwrap_or_default();
         assert!(script == kept, "completions/{file} is not up to date: notify completions {shell} > completions/{file}");

@@ -102,7 +102,10 @@ fn a_real_daemon_with_starttls_and_auth_receives_every_message() {
     run("right").code(0);
     let got = world.jsonl("received.jsonl");
     assert_eq!(got.len(), 120);
-    assert!(got.iter().all(|mail| mail["tls"] == true && mail["user"] == "robot" && mail["rcpt"].as_array().expect("array").len() == 1));
+    assert!(
+        got.iter()
+            .all(|mail| mail["tls"] == true && mail["user"] == "robot" && mail["rcpt"].as_array().expect("array").len() == 1)
+    );
 }
 
 /// Mail with everything in it, as the server got it.
@@ -120,7 +123,8 @@ fn rich_mail(world: &World, more: &str) -> PathBuf {
     );
     world.file("rows.csv", "email,name\na@example.com,Ann\nb@example.com,Jörg 小明\nc@example.com,\"Smith, \"\"Al\"\"\"\n");
     let mut command = world.command(&["batch", "rows.csv", "-t", "rich", "--yes", "--out", "out"]);
-    ended(command.env("UNSUB", "0123456789abcdef0123").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")).code(0);
+    ended(command.env("UNSUB", "0123456789abcdef0123").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts"))
+        .code(0);
     saved
 }
 
@@ -180,10 +184,24 @@ fn dkim_signatures_verify() {
         let mails = mails(&rich_mail(&world, "    dkim: { domain: corp.example, selector: s1, key: { file: key.pem } }\n"));
         assert_eq!(mails.len(), 3);
         for mail in &mails {
-            let verdict = told(Command::new(&python).arg(repository("tests/it/peers/dkim_verify.py")).arg(mail).arg(world.path("dns.txt")));
+            let verdict =
+                told(Command::new(&python).arg(repository("tests/it/peers/dkim_verify.py")).arg(mail).arg(world.path("dns.txt")));
             assert_eq!((&verdict["valid"], &verdict["changed_subject"]), (&true.into(), &false.into()), "{kind}: {verdict}");
-            for name in ["from", "to", "subject", "date", "message-id", "mime-version", "content-type", "list-unsubscribe", "list-unsubscribe-post"] {
-                assert!(verdict["h"].as_array().expect("h=").iter().any(|h| h == name), "{kind}: {name} is not signed: {verdict}");
+            for name in [
+                "from",
+                "to",
+                "subject",
+                "date",
+                "message-id",
+                "mime-version",
+                "content-type",
+                "list-unsubscribe",
+                "list-unsubscribe-post",
+            ] {
+                assert!(
+                    verdict["h"].as_array().expect("h=").iter().any(|h| h == name),
+                    "{kind}: {name} is not signed: {verdict}"
+                );
             }
         }
     }

@@ -28,7 +28,8 @@ fn every_row_is_posted_with_its_own_key() {
     assert_eq!(code, 0);
     let taken = sink.taken();
     assert_eq!(taken.len(), 40);
-    let keys: std::collections::BTreeSet<String> = taken.iter().map(|line| line["headers"]["idempotency-key"].to_string()).collect();
+    let keys: std::collections::BTreeSet<String> =
+        taken.iter().map(|line| line["headers"]["idempotency-key"].to_string()).collect();
     assert_eq!(keys.len(), 40);
     let body: Value = serde_json::from_str(taken[0]["body"].as_str().expect("body")).expect("JSON");
     assert!(body["text"].as_str().expect("text").contains("Dear"), "{body}");
@@ -36,7 +37,8 @@ fn every_row_is_posted_with_its_own_key() {
 
 #[test]
 fn a_200_with_an_error_inside_is_an_error() {
-    let (world, _sink, code) = run("http-error-body@100%", "success: { all: [ { status: 2xx }, { json: /ok, eq: true } ] }", 3, &[]);
+    let (world, _sink, code) =
+        run("http-error-body@100%", "success: { all: [ { status: 2xx }, { json: /ok, eq: true } ] }", 3, &[]);
     assert_eq!(code, 1);
     assert!(kinds(&world).iter().all(|(status, _)| status == "failed"), "{:?}", kinds(&world));
 }
@@ -91,6 +93,7 @@ fn the_url_of_a_webhook_never_shows() {
     }
     // The retry file holds the row's own data, and is for its owner only.
     assert!(world.read("out/failed.jsonl").contains("s3cr3t") || world.read("out/in_doubt.jsonl").contains("s3cr3t"));
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(world.path("out/failed.jsonl")).expect("file").permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(world.path("out/failed.jsonl")).expect("file").permissions());
     assert_eq!(mode & 0o777, 0o600);
 }

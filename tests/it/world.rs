@@ -107,8 +107,13 @@ impl World {
 
     /// Runs it with this on its stdin.
     pub fn notify_with(&self, args: &[&str], stdin: &[u8]) -> Ended {
-        let mut child =
-            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("notify starts");
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("notify starts");
         let mut pipe = child.stdin.take().expect("piped");
         let bytes = stdin.to_vec();
         let writer = std::thread::spawn(move || {

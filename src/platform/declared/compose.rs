@@ -85,15 +85,8 @@ impl Composer {
         } else {
             None
         };
-        let composer = Composer {
-            nobody: nobody(definition, name),
-            name: name.to_owned(),
-            account,
-            endpoint,
-            fixed_url,
-            keys,
-            guarded,
-        };
+        let composer =
+            Composer { nobody: nobody(definition, name), name: name.to_owned(), account, endpoint, fixed_url, keys, guarded };
         if let Some(url) = &composer.fixed_url {
             composer.guard(url).map_err(|what| wrong(what, "use https"))?;
         }

@@ -1,97 +1,21 @@
-//! A template, compiled: every fragment parsed, linted and ready, every fixed attachment read. All that is wrong is told at once.
+//! From files to a compiled template: every fragment parsed and linted, every fixed attachment read. All that is wrong is told at once.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use handlebars::{Handlebars, Template as Ast};
-use serde_json::Value;
+use handlebars::Template as Ast;
 
-use crate::message::{Attachment, Wants};
-use crate::problem::{Problem, did_you_mean};
-use crate::template::attach::{self, Roots};
-use crate::template::cook::{Kept, Page};
+use crate::problem::Problem;
+use crate::template::attach;
+use crate::template::compiled::{Body, Options, Slot, Template};
+use crate::template::cook::Kept;
 use crate::template::form::{self, Form, Format};
 use crate::template::fragment::Fragment;
-use crate::template::front::{self, Front, Located};
+use crate::template::front::{Front, Located};
+use crate::template::one_line::one_line;
 use crate::template::scan::{self, Kind};
 use crate::template::source_files::TemplateFiles;
-use crate::template::uses::{self, Use};
-use crate::template::variable::Variable;
-use crate::template::{header_block, helper, hole, images, json_form, lint, markdown_form};
-
-/// How a template is compiled.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// An undefined variable is an error; `--lenient` turns that off.
-    pub strict: bool,
-    /// `-a`: files that go along with every message. They may lie anywhere.
-    pub attachments: Vec<PathBuf>,
-    /// `--attach-column`: the column that names files of the row, beside `_attach`.
-    pub attach_column: Option<String>,
-    /// `<style>` becomes `style=""` (with the feature `inline-css`).
-    pub inline_css: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options { strict: true, attachments: Vec::new(), attach_column: None, inline_css: true }
-    }
-}
-
-/// Columns with a meaning of their own: a template may read them, and a row need not have them.
-pub(super) const RESERVED: [&str; 10] =
-    ["_via", "_attach", "_cc", "_bcc", "_reply_to", "_send_at", "_priority", "_key", "_template", "_meta"];
-
-/// A short text: the same for all rows, or a fragment to render.
-#[derive(Debug, Clone)]
-pub(super) enum Slot {
-    Fixed(String),
-    Rendered(String),
-}
-
-/// One form, compiled.
-#[derive(Debug)]
-pub(super) struct Body {
-    pub(super) form: Form,
-    /// Key of its fragment.
-    pub(super) key: String,
-    /// Key of the page around Markdown.
-    pub(super) layout: Option<String>,
-    /// Images that its HTML shows.
-    pub(super) images: Vec<Arc<Attachment>>,
-    pub(super) pages: Kept<Page>,
-    pub(super) trees: Kept<Value>,
-}
-
-/// A template, ready to render for any number of rows from any number of threads.
-#[derive(Debug)]
-pub struct Template {
-    pub(super) files: TemplateFiles,
-    pub(super) declared: Vec<Variable>,
-    pub(super) forms: Vec<Form>,
-    pub(super) warnings: Vec<Problem>,
-    /// Content comes from the rows themselves.
-    pub(super) from_rows: bool,
-    pub(super) registry: Handlebars<'static>,
-    pub(super) fragments: HashMap<String, Fragment>,
-    pub(super) subject: Vec<(Option<String>, Slot)>,
-    pub(super) subject_source: Option<String>,
-    pub(super) from: Option<Slot>,
-    pub(super) reply_to: Option<Slot>,
-    pub(super) headers: Vec<(String, Slot)>,
-    pub(super) bodies: Vec<Body>,
-    pub(super) fixed: Vec<Arc<Attachment>>,
-    pub(super) per_row: Vec<Slot>,
-    pub(super) roots: Roots,
-    pub(super) attach_column: Option<String>,
-    pub(super) strict: bool,
-    pub(super) inline_css: bool,
-    /// Reserved columns and optional variables that fragments read: there for every row, if only as nothing.
-    pub(super) assumed: Vec<String>,
-    /// Key of the fragment of template.yaml, for problems with declared variables.
-    yaml: Option<Fragment>,
-}
+use crate::template::{front_matter, header_block, hole, images, json_form, lint, markdown_form};
 
 impl Template {
     /// Compiles a template.
@@ -139,203 +63,6 @@ impl Template {
         }
         if problems.is_empty() { Ok(template) } else { Err(problems) }
     }
-
-    fn empty(files: &TemplateFiles, options: &Options) -> Template {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(options.strict);
-        registry.register_escape_fn(hole::hold);
-        helper::register(&mut registry, options.strict);
-        let base = (!files.attachments_base.as_os_str().is_empty()).then_some(files.attachments_base.as_path());
-        Template {
-            files: files.clone(),
-            declared: Vec::new(),
-            forms: Vec::new(),
-            warnings: Vec::new(),
-            from_rows: false,
-            registry,
-            fragments: HashMap::new(),
-            subject: Vec::new(),
-            subject_source: None,
-            from: None,
-            reply_to: None,
-            headers: Vec::new(),
-            bodies: Vec::new(),
-            fixed: Vec::new(),
-            per_row: Vec::new(),
-            roots: Roots::new(base),
-            attach_column: options.attach_column.clone(),
-            strict: options.strict,
-            inline_css: options.inline_css,
-            assumed: Vec::new(),
-            yaml: None,
-        }
-    }
-
-    /// What template.yaml declares.
-    pub fn declared(&self) -> &[Variable] {
-        &self.declared
-    }
-
-    /// The forms of content it has.
-    pub fn forms(&self) -> &[Form] {
-        &self.forms
-    }
-
-    /// What it was made of.
-    pub fn files(&self) -> &TemplateFiles {
-        &self.files
-    }
-
-    /// What is allowed and hardly meant.
-    pub fn warnings(&self) -> Vec<Problem> {
-        self.warnings.clone()
-    }
-
-    /// The subject as the template writes it.
-    pub fn subject_source(&self) -> Option<&str> {
-        self.subject_source.as_deref()
-    }
-
-    /// Variables that no column provides, and a form that the platform wants and the template lacks. `columns` are the input's columns
-    /// and the variables of the command line.
-    pub fn check_columns(&self, columns: &[String], wants: &Wants) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if let Some(column) = self.attach_column.as_ref().filter(|column| !columns.contains(column)) {
-            let near = did_you_mean(column, columns.iter().map(String::as_str));
-            problems.push(Problem {
-                what: format!("there is no column `{column}` to take attachments from"),
-                help: Some(near.map_or_else(|| told(columns), |near| format!("did you mean `{near}`?"))),
-                ..Problem::default()
-            });
-        }
-        if self.from_rows {
-            return problems;
-        }
-        if self.choose(wants, None).is_none() && !self.bodies.iter().any(|body| body.form.lang.is_some()) {
-            problems.push(self.lacks(wants));
-            return problems;
-        }
-        if !self.strict {
-            return problems;
-        }
-        let mut seen = HashSet::new();
-        let mut names = HashSet::new();
-        for used in self.uses(Some(wants)) {
-            let provided =
-                columns.contains(&used.name) || RESERVED.contains(&used.name.as_str()) || used.name.starts_with("_meta.");
-            let declared = self.declared.iter().find(|variable| variable.name == used.name);
-            if provided || used.optional || declared.is_some_and(|v| !v.required || v.default.is_some()) {
-                continue;
-            }
-            let Some(fragment) = self.fragments.get(&used.key) else { continue };
-            names.insert(used.name.clone());
-            if seen.insert((fragment.path.clone(), fragment.line, used.at, used.name.clone())) {
-                let near = did_you_mean(&used.name, columns.iter().map(String::as_str));
-                let help = near.map_or_else(|| told(columns), |near| format!("did you mean `{near}`?"));
-                let what = format!("no column provides the variable `{}`", used.name);
-                problems.push(fragment.problem_at(used.at, used.name.chars().count(), what, Some(help)));
-            }
-        }
-        for variable in &self.declared {
-            if variable.required
-                && variable.default.is_none()
-                && !columns.contains(&variable.name)
-                && !names.contains(&variable.name)
-            {
-                if let Some(yaml) = &self.yaml {
-                    let near = did_you_mean(&variable.name, columns.iter().map(String::as_str));
-                    let line = variable.line + 1 - yaml.line;
-                    let text = yaml.source.lines().nth(line - 1).unwrap_or_default();
-                    let column = text.find(&variable.name).map_or(1, |at| text[..at].chars().count() + 1);
-                    problems.push(yaml.problem(
-                        line,
-                        column,
-                        variable.name.chars().count(),
-                        format!("no column provides the variable `{}`, which the template requires", variable.name),
-                        Some(near.map_or_else(|| told(columns), |near| format!("did you mean `{near}`?"))),
-                    ));
-                }
-            }
-        }
-        problems.sort_by(|a, b| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
-        problems
-    }
-
-    /// That the platform wants a form which there is not.
-    pub(super) fn lacks(&self, wants: &Wants) -> Problem {
-        let (what, file) = match wants {
-            Wants::Email => ("email".to_owned(), "email.html, email.md or email.txt".to_owned()),
-            Wants::Named(name) => (format!("`{name}`"), format!("{name}.json, {name}.md or {name}.txt")),
-        };
-        let has: Vec<String> = self.forms.iter().map(ToString::to_string).collect();
-        Problem {
-            what: format!("the template `{}` has no content for {what} (it has {})", self.files.name, has.join(", ")),
-            path: Some(self.files.place("")),
-            help: Some(format!("add {file}")),
-            ..Problem::default()
-        }
-    }
-
-    /// What the row is read for: the headers, and the forms that this platform may get (all forms without one).
-    fn uses(&self, wants: Option<&Wants>) -> Vec<Use> {
-        let mut keys: Vec<&str> = Vec::new();
-        let slots = self.subject.iter().map(|(_, slot)| slot).chain(&self.from).chain(&self.reply_to);
-        for slot in slots.chain(self.headers.iter().map(|(_, slot)| slot)).chain(&self.per_row) {
-            if let Slot::Rendered(key) = slot {
-                keys.push(key);
-            }
-        }
-        let serving = wants.map(|wants| self.serving(wants));
-        for (i, body) in self.bodies.iter().enumerate() {
-            if serving.as_ref().is_none_or(|serving| serving.contains(&i)) {
-                keys.push(&body.key);
-                keys.extend(body.layout.as_deref());
-            }
-        }
-        keys.into_iter().flat_map(|key| uses::of(&self.registry, &self.fragments, key)).collect()
-    }
-
-    /// Learns from its own fragments what every row is assumed to have, and warns of what is never read.
-    fn learn(&mut self) {
-        let uses = self.uses(None);
-        let names: HashSet<&str> = uses.iter().map(|used| used.name.as_str()).collect();
-        let mut assumed: Vec<String> =
-            RESERVED.iter().filter(|name| names.contains(*name)).map(|name| (*name).to_owned()).collect();
-        assumed.extend(names.iter().filter(|name| name.starts_with("_meta.")).map(|name| (*name).to_owned()));
-        let unused: Vec<Variable> = self.declared.iter().filter(|v| !names.contains(v.name.as_str())).cloned().collect();
-        drop(names);
-        self.assumed = assumed;
-        for variable in unused {
-            if let Some(yaml) = &self.yaml {
-                let what = format!("`{}` is declared and never used", variable.name);
-                self.warnings.push(yaml.problem(
-                    variable.line + 1 - yaml.line,
-                    1,
-                    1,
-                    what,
-                    Some("take it out of `variables`".to_owned()),
-                ));
-            }
-        }
-        let email = self
-            .bodies
-            .iter()
-            .any(|body| matches!(body.form.platform.as_str(), "email" | "*") && body.form.format != Format::Json);
-        if email && self.subject.is_empty() {
-            self.warnings.push(Problem {
-                what: "the template has no subject".to_owned(),
-                path: Some(self.files.place(if self.files.single() { &self.forms[0].file } else { "template.yaml" })),
-                help: Some("add `Subject: …` (or `subject:` in template.yaml), or send with `--subject`".to_owned()),
-                ..Problem::default()
-            });
-        }
-    }
-}
-
-fn told(columns: &[String]) -> String {
-    let shown: Vec<&str> = columns.iter().map(String::as_str).take(12).collect();
-    let more = if columns.len() > 12 { ", …" } else { "" };
-    format!("the columns are: {}{more}; `-V name=value` sets one for all rows", shown.join(", "))
 }
 
 /// The compilation while it goes on.
@@ -386,7 +113,8 @@ impl<'a> Work<'a> {
             let name = self.files.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let Some(form) = form::of_single(name) else { return (Front::default(), Vec::new(), None) };
             let whole = Fragment::whole(&self.files.place(name), self.files.text(name).unwrap_or_default());
-            let split = front::split(&whole, &mut self.problems).or_else(|| header_block::split(&whole, &mut self.problems));
+            let split =
+                front_matter::split(&whole, &mut self.problems).or_else(|| header_block::split(&whole, &mut self.problems));
             let (front, body) = split.unwrap_or_else(|| (Front::default(), whole.clone()));
             if body.source.trim().is_empty() {
                 self.problems.push(whole.problem(
@@ -402,7 +130,7 @@ impl<'a> Work<'a> {
         let yaml = ["template.yaml", "template.yml"]
             .into_iter()
             .find_map(|name| self.files.text(name).map(|text| Fragment::whole(&self.files.place(name), text)));
-        let front = yaml.as_ref().map(|yaml| front::read_yaml(yaml, &mut self.problems)).unwrap_or_default();
+        let front = yaml.as_ref().map(|yaml| front_matter::read_yaml(yaml, &mut self.problems)).unwrap_or_default();
         let forms = self.files.files.iter().filter_map(|(name, text)| {
             let form = form::of_file(name)?;
             Some((form, Fragment::whole(&self.files.place(name), text)))
@@ -441,7 +169,7 @@ impl<'a> Work<'a> {
 
     fn slot(&mut self, template: &mut Template, whole: &Fragment, key: String, located: &Located) -> Slot {
         if !located.text.contains("{{") {
-            return Slot::Fixed(super::render::one_line(&located.text));
+            return Slot::Fixed(one_line(&located.text));
         }
         let fragment = Fragment { source: located.text.clone(), line: located.line, lead: located.lead, ..whole.clone() };
         self.fragment(template, &key, fragment, Format::Text);

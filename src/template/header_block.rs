@@ -2,48 +2,7 @@
 
 use crate::problem::{Problem, did_you_mean};
 use crate::template::fragment::Fragment;
-use crate::template::front::{Front, Located};
-
-const KNOWN: [&str; 6] = ["Subject", "From", "Reply-To", "Attachment", "Layout", "Lang"];
-/// Fields that a template may set besides `List-…` and `X-…`.
-const PLAIN: [&str; 9] = [
-    "Auto-Submitted",
-    "Feedback-ID",
-    "Importance",
-    "Priority",
-    "Precedence",
-    "Organization",
-    "Keywords",
-    "Sensitivity",
-    "Comments",
-];
-/// Fields that the program writes itself, and why a template may not.
-const REFUSED: [(&str, &str); 9] = [
-    ("To", "each row names its own recipient"),
-    ("Cc", "use the column `_cc`"),
-    ("Bcc", "use the column `_bcc`"),
-    ("Date", "it is set when the message is sent"),
-    ("Message-ID", "it is derived from run and row"),
-    ("Content-Type", "it follows from the file's format"),
-    ("Content-Transfer-Encoding", "it is chosen for the content"),
-    ("MIME-Version", "it is always 1.0"),
-    ("Sender", "it is the account's"),
-];
-
-/// Whether a field may be set by a template; the error says why not.
-pub(super) fn allowed(name: &str) -> Result<(), (String, Option<String>)> {
-    if let Some((field, why)) = REFUSED.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)) {
-        return Err((format!("`{field}:` cannot be set by a template"), Some((*why).to_owned())));
-    }
-    let lower = name.to_ascii_lowercase();
-    let form = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if form && (lower.starts_with("x-") || lower.starts_with("list-") || PLAIN.iter().any(|p| p.eq_ignore_ascii_case(name))) {
-        return Ok(());
-    }
-    let near = did_you_mean(name, KNOWN.iter().chain(PLAIN.iter()).copied());
-    let help = near.map_or_else(|| "own fields begin with `X-`".to_owned(), |near| format!("did you mean `{near}`?"));
-    Err((format!("`{name}:` is not a header that a template may set"), Some(help)))
-}
+use crate::template::front::{Front, KNOWN, Located, REFUSED, allowed};
 
 /// Splits header lines off the text: what they say, and the body with the line it begins on. `None` if there are none.
 pub(super) fn split(file: &Fragment, problems: &mut Vec<Problem>) -> Option<(Front, Fragment)> {
@@ -80,13 +39,13 @@ pub(super) fn read<'a>(
             break;
         }
         let number = first + i;
-        if line.starts_with([' ', '\t']) {
-            if let Some((_, last)) = fields.last_mut() {
-                // A folded line goes on with one space, as in a mail.
-                last.text.push(' ');
-                last.text.push_str(line.trim());
-                continue;
-            }
+        if line.starts_with([' ', '\t'])
+            && let Some((_, last)) = fields.last_mut()
+        {
+            // A folded line goes on with one space, as in a mail.
+            last.text.push(' ');
+            last.text.push_str(line.trim());
+            continue;
         }
         match field(line) {
             Some((name, value)) => {

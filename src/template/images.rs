@@ -8,7 +8,8 @@ use regex::Regex;
 
 use crate::message::Attachment;
 use crate::problem::Problem;
-use crate::template::compile::Template;
+use crate::template::attach::Roots;
+use crate::template::compiled::Template;
 use crate::template::source_files::TemplateFiles;
 
 /// `src="…"`, `background="…"` of HTML and `![…](…)` of Markdown; the address is group 1 or 2.
@@ -55,7 +56,7 @@ pub(super) fn embed(
             template.roots.for_all(place, Some(cid.clone())).ok().or_else(|| {
                 // `../layouts/logo.png` lies beside the template's folder, where shared layouts are.
                 let place = place.strip_prefix("../").filter(|place| !place.contains(".."))?;
-                super::attach::Roots::new(shared).for_all(place, Some(cid.clone())).ok()
+                Roots::new(shared).for_all(place, Some(cid.clone())).ok()
             })
         });
         match read {

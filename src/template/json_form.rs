@@ -54,10 +54,10 @@ pub(super) fn fill(tree: &Value, values: &[Held]) -> Result<Value, String> {
 fn fill_in(tree: &Value, values: &[Held], room: &mut usize) -> Result<Value, String> {
     match tree {
         Value::String(text) if text.contains(OPEN) => {
-            if let Some(rest) = text.strip_prefix(BARE) {
-                if let [Piece::Hole(number)] = Pieces::cut(rest).0.as_slice() {
-                    return bare(values.get(*number));
-                }
+            if let Some(rest) = text.strip_prefix(BARE)
+                && let [Piece::Hole(number)] = Pieces::cut(rest).0.as_slice()
+            {
+                return bare(values.get(*number));
             }
             text_in(text, values, room).map(Value::String)
         }

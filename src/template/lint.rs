@@ -8,7 +8,7 @@ use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter, Subexpr
 use crate::problem::{Problem, did_you_mean};
 use crate::template::form::Format;
 use crate::template::fragment::{Fragment, byte_of};
-use crate::template::helper;
+use crate::template::helper::table;
 
 /// Where partials are found, for one fragment.
 pub(super) struct Partials<'a> {
@@ -108,10 +108,10 @@ impl Walk<'_> {
             match &call.name {
                 Parameter::Path(path) => {
                     let name = call.name.as_name().unwrap_or_default();
-                    if helper::shape(name).is_some() || matches!(name, "inline" | "helperMissing" | "blockHelperMissing") {
+                    if table::shape(name).is_some() || matches!(name, "inline" | "helperMissing" | "blockHelperMissing") {
                         // The variable is meant: a helper without parameters would have nothing to say.
                         call.params.push(Parameter::Path(path.clone()));
-                        call.name = Parameter::Name(helper::VALUE.to_owned());
+                        call.name = Parameter::Name(table::VALUE.to_owned());
                     }
                 }
                 Parameter::Subexpression(_) => {
@@ -137,7 +137,7 @@ impl Walk<'_> {
 
     fn call(&mut self, call: &mut HelperTemplate, place: Place, block: bool) {
         let name = call.name.as_name().unwrap_or_default().to_owned();
-        match helper::shape(&name).filter(|_| name != helper::VALUE) {
+        match table::shape(&name).filter(|_| name != table::VALUE) {
             None => self.unknown_helper(&name, call, place, block),
             Some(shape) if shape.block != block => {
                 let (what, help) = if block {
@@ -180,22 +180,22 @@ impl Walk<'_> {
 
     fn parameters<'p>(&mut self, parameters: impl Iterator<Item = &'p mut Parameter>, place: Place) {
         for parameter in parameters {
-            if let Parameter::Subexpression(sub) = parameter {
-                if let TemplateElement::Expression(call) = sub.element.as_mut() {
-                    if call.params.is_empty() && call.hash.is_empty() {
-                        let name = call.name.as_name().unwrap_or_default().to_owned();
-                        let help = Some(format!("write `{name}` for a variable, `({name} x)` for a helper"));
-                        self.say(place, format!("`({name})` calls `{name}` without a parameter"), help);
-                        continue;
-                    }
-                    self.call(call, place, false);
+            if let Parameter::Subexpression(sub) = parameter
+                && let TemplateElement::Expression(call) = sub.element.as_mut()
+            {
+                if call.params.is_empty() && call.hash.is_empty() {
+                    let name = call.name.as_name().unwrap_or_default().to_owned();
+                    let help = Some(format!("write `{name}` for a variable, `({name} x)` for a helper"));
+                    self.say(place, format!("`({name})` calls `{name}` without a parameter"), help);
+                    continue;
                 }
+                self.call(call, place, false);
             }
         }
     }
 
     fn unknown_helper(&mut self, name: &str, call: &HelperTemplate, place: Place, block: bool) {
-        let near = did_you_mean(name, helper::names());
+        let near = did_you_mean(name, table::names());
         let words: Vec<&str> = std::iter::once(name).chain(call.params.iter().filter_map(Parameter::as_name)).collect();
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
@@ -205,7 +205,7 @@ impl Walk<'_> {
             None if words.len() == call.params.len() + 1 => {
                 format!("if that is the name of a column, write `{{{{[{}]}}}}`", words.join(" "))
             }
-            None => format!("the helpers are: {}", helper::names().collect::<Vec<_>>().join(", ")),
+            None => format!("the helpers are: {}", table::names().collect::<Vec<_>>().join(", ")),
         };
         let what = if block { format!("there is no block `{name}`") } else { format!("there is no helper `{name}`") };
         self.say(place, what, Some(help));
@@ -254,7 +254,7 @@ impl Walk<'_> {
                     // Handlebars hands an undefined variable on as null: the call looks at it first.
                     let checked = vec![Parameter::Path(path.clone())];
                     *parameter = Parameter::Subexpression(Subexpression::new(
-                        Parameter::Name(helper::VALUE.to_owned()),
+                        Parameter::Name(table::VALUE.to_owned()),
                         checked,
                         HashMap::new(),
                     ));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::template::compile::{Options, Template};
+use crate::template::compiled::{Options, Template};
 use crate::template::source_files::{self, TemplateFiles};
 
 /// One template that could be used.

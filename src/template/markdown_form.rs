@@ -1,6 +1,6 @@
 //! Markdown forms: HTML and text from one parse of the skeleton.
 
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::template::cook::{self, Page};
 use crate::template::hole::{Pieces, unhide};
@@ -52,18 +52,15 @@ fn text_of<'a>(events: impl Iterator<Item = Event<'a>>) -> String {
     for event in events {
         match event {
             Event::Start(tag) => match tag {
-                Tag::Paragraph | Tag::Heading { .. } | Tag::Table(_) => {
-                    if lists.is_empty() {
-                        gap(&mut out, &indent, &mut fresh);
-                    }
+                Tag::Paragraph | Tag::Heading { .. } | Tag::Table(_) if lists.is_empty() => {
+                    gap(&mut out, &indent, &mut fresh);
                 }
                 Tag::BlockQuote(_) => {
                     gap(&mut out, &indent, &mut fresh);
                     indent.push("> ".to_owned());
                 }
-                Tag::CodeBlock(kind) => {
+                Tag::CodeBlock(_) => {
                     gap(&mut out, &indent, &mut fresh);
-                    let _ = matches!(kind, CodeBlockKind::Indented);
                     indent.push("    ".to_owned());
                 }
                 Tag::List(first) => {

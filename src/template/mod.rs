@@ -1,26 +1,38 @@
-//! Templates: compiled once, checked against the list, rendered per recipient. From a template's files down to the holes that rows fill.
+//! Templates: compiled once, checked against the list, rendered per recipient. From the files down to the holes that rows fill.
 
-pub mod compile;
-pub mod render;
-pub mod row_content;
+pub mod compiled;
+pub mod form;
+pub mod listing;
+pub mod render_error;
 pub mod source_files;
 pub mod variable;
 
+// Files to compiled.
 mod attach;
-mod cook;
-pub mod form;
+mod compile;
 mod fragment;
 mod front;
+mod front_matter;
 mod header_block;
+mod images;
+mod lint;
+mod scan;
+
+// Against the columns.
+mod columns;
+mod uses;
+
+// Row to message.
+mod choice;
+mod cook;
 mod helper;
 mod hole;
-mod images;
 mod json_form;
-mod lint;
-pub mod listing;
 mod markdown_form;
-mod scan;
-mod uses;
+mod one_line;
+mod render;
+mod reserved;
+mod row_content;
 
 #[cfg(test)]
 mod tests;

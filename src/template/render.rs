@@ -1,7 +1,5 @@
 //! One row through a compiled template: which form, the values in it, the message out. A row fails alone and says which variable it was.
 
-use std::collections::HashSet;
-use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -9,45 +7,16 @@ use handlebars::{Context, RenderContext, RenderErrorReason, Renderable};
 use serde_json::{Map, Value};
 
 use crate::message::{Attachment, Body as Content, Message, Wants};
-use crate::recipient::{Place, RowError, Vars};
-use crate::template::compile::{Body, Slot, Template};
+use crate::recipient::Vars;
+use crate::template::choice::Chosen;
+use crate::template::compiled::{Body, Slot, Template};
 use crate::template::cook::{self, Page};
 use crate::template::form::{self, Format};
+use crate::template::helper::block;
 use crate::template::hole::{self, Held, Overfull, Pieces, Skeleton};
-use crate::template::{helper, json_form, markdown_form, row_content};
-
-/// Why a row cannot be rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenderError {
-    /// One sentence with template, line and variable.
-    pub what: String,
-    /// The variable to blame: the column that a person looks at.
-    pub variable: Option<String>,
-}
-
-impl RenderError {
-    pub(super) fn new(what: impl Into<String>) -> Self {
-        RenderError { what: what.into(), variable: None }
-    }
-
-    pub(super) fn of(variable: &str, what: impl Into<String>) -> Self {
-        RenderError { what: what.into(), variable: Some(variable.to_owned()) }
-    }
-
-    /// The same as an error of the row at that place.
-    pub fn at(self, place: &Place) -> RowError {
-        let name = self.variable.or_else(|| place.name.clone());
-        RowError { place: Place { name, ..place.clone() }, what: self.what }
-    }
-}
-
-impl fmt::Display for RenderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for RenderError {}
+use crate::template::one_line::one_line;
+use crate::template::render_error::RenderError;
+use crate::template::{json_form, markdown_form, row_content, uses};
 
 /// A rendered fragment and the values that wait for their places.
 struct Rendered {
@@ -117,47 +86,6 @@ impl Template {
             }
         }
         Ok(data)
-    }
-
-    /// The forms that may serve a platform, whatever the language: positions in `bodies`.
-    pub(super) fn serving(&self, wants: &Wants) -> HashSet<usize> {
-        let with = |platform: &str, formats: &[Format]| -> HashSet<usize> {
-            let fits = |body: &Body| body.form.platform == platform && formats.contains(&body.form.format);
-            self.bodies.iter().enumerate().filter(|(_, body)| fits(body)).map(|(i, _)| i).collect()
-        };
-        let written = [Format::Html, Format::Markdown, Format::Text];
-        match wants {
-            Wants::Email => {
-                [with("email", &written), with("*", &written)].into_iter().find(|set| !set.is_empty()).unwrap_or_default()
-            }
-            Wants::Named(name) => {
-                let own =
-                    [Format::Json, Format::Markdown, Format::Text, Format::Html].into_iter().map(|format| with(name, &[format]));
-                let any = with("*", &[Format::Json, Format::Html, Format::Markdown, Format::Text]);
-                let mail = [Format::Text, Format::Markdown, Format::Html].into_iter().map(|format| with("email", &[format]));
-                own.chain([any]).chain(mail).find(|set| !set.is_empty()).unwrap_or_default()
-            }
-        }
-    }
-
-    /// The forms for this row: the main one, and the text beside it.
-    pub(super) fn choose(&self, wants: &Wants, lang: Option<&str>) -> Option<Chosen<'_>> {
-        let serving = self.serving(wants);
-        let best = |format: Format| {
-            let of = |body: &&Body| body.form.format == format;
-            let bodies = serving.iter().filter_map(|i| self.bodies.get(*i)).filter(of);
-            let near = bodies.filter_map(|body| Some((form::distance(body.form.lang.as_deref(), lang)?, body)));
-            near.min_by_key(|(distance, _)| *distance)
-        };
-        let main = [Format::Json, Format::Html, Format::Markdown, Format::Text]
-            .into_iter()
-            .filter_map(best)
-            .min_by_key(|(distance, _)| *distance);
-        let (distance, main) = main?;
-        // A text in the reader's language, or none: it is then derived from the HTML.
-        let text =
-            best(Format::Text).filter(|(of, text)| *of == distance && text.form.format != main.form.format).map(|(_, text)| text);
-        Some(Chosen { main, text, email: matches!(wants, Wants::Email) })
     }
 
     fn content(
@@ -255,7 +183,7 @@ impl Template {
             return Err(RenderError::new(format!("the template has no part `{key}`")));
         };
         hole::begin(earlier);
-        helper::block::begin();
+        block::begin();
         let mut out = Skeleton::default();
         let result = ast.render(&self.registry, context, &mut RenderContext::new(None), &mut out);
         let values = hole::finish();
@@ -276,7 +204,7 @@ impl Template {
         let (what, variable) = match error.reason() {
             RenderErrorReason::MissingVariable(Some(name)) => (
                 format!("the variable `{name}` is not defined for this row"),
-                super::uses::first_segment(name.trim_start_matches("../")),
+                uses::first_segment(name.trim_start_matches("../")),
             ),
             RenderErrorReason::MissingVariable(None) => ("a variable is not defined for this row".to_owned(), None),
             RenderErrorReason::InvalidJsonIndex(name) => {
@@ -290,107 +218,12 @@ impl Template {
             RenderErrorReason::IOError(_) => (hole::TOO_LONG.to_owned(), None),
             RenderErrorReason::Other(what) => {
                 // `amount`: `x` is not a number
-                let variable = what
-                    .strip_prefix('`')
-                    .and_then(|rest| rest.split_once("`:"))
-                    .and_then(|(name, _)| super::uses::first_segment(name));
+                let variable =
+                    what.strip_prefix('`').and_then(|rest| rest.split_once("`:")).and_then(|(name, _)| uses::first_segment(name));
                 (what.clone(), variable)
             }
             _ => ("this cannot be rendered for this row".to_owned(), None),
         };
         RenderError { what: format!("{place}: {what}"), variable }
     }
-
-    /// The columns with a meaning of their own.
-    fn reserved(&self, vars: &Vars, message: &mut Message) -> Result<(), RenderError> {
-        for (name, value) in vars {
-            match name.as_str() {
-                "_cc" => message.cc = addresses(value),
-                "_bcc" => message.bcc = addresses(value),
-                "_reply_to" => {
-                    let text = one_line(&helper::text_of(value));
-                    if !text.is_empty() {
-                        message.reply_to = Some(text);
-                    }
-                }
-                "_meta" => match value {
-                    Value::Object(map) => message.meta.extend(map.clone()),
-                    Value::Null => {}
-                    Value::String(text) if text.trim().is_empty() => {}
-                    Value::String(text) => match serde_json::from_str(text) {
-                        Ok(Value::Object(map)) => message.meta.extend(map),
-                        _ => {
-                            return Err(RenderError::of(
-                                "_meta",
-                                "`_meta` is not a JSON object; single values go into columns like `_meta.campaign`",
-                            ));
-                        }
-                    },
-                    _ => return Err(RenderError::of("_meta", "`_meta` is not a JSON object")),
-                },
-                other => {
-                    if let Some(key) = other.strip_prefix("_meta.") {
-                        message.meta.insert(key.to_owned(), value.clone());
-                    } else if other == "_attach" || Some(other) == self.attach_column.as_deref() {
-                        for file in listed(value, &[';']) {
-                            let attachment = self.roots.for_row(&file).map_err(|what| RenderError::of(other, what))?;
-                            message.attachments.push(attachment);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The forms of one row.
-pub(super) struct Chosen<'a> {
-    main: &'a Body,
-    text: Option<&'a Body>,
-    email: bool,
-}
-
-/// Addresses of a cell: separated by `,` or `;` outside of quotes, or a JSON array.
-fn addresses(value: &Value) -> Vec<String> {
-    listed(value, &[',', ';'])
-}
-
-fn listed(value: &Value, separators: &[char]) -> Vec<String> {
-    let mut list = Vec::new();
-    match value {
-        Value::Array(entries) => list.extend(entries.iter().map(helper::text_of)),
-        other => {
-            let text = helper::text_of(other);
-            let (mut entry, mut quoted) = (String::new(), false);
-            for c in text.chars() {
-                quoted ^= c == '"';
-                if !quoted && separators.contains(&c) {
-                    list.push(std::mem::take(&mut entry));
-                } else {
-                    entry.push(c);
-                }
-            }
-            list.push(entry);
-        }
-    }
-    list.iter().map(|entry| one_line(entry)).filter(|entry| !entry.is_empty()).collect()
-}
-
-/// Text as one line of a header: control characters and line ends become a space, so that no value can begin another header.
-pub(super) fn one_line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut space = false;
-    for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-            space = true;
-        } else {
-            if space && !out.is_empty() && !out.ends_with(' ') && c != ' ' {
-                out.push(' ');
-            }
-            space = false;
-            out.push(c);
-        }
-    }
-    out.trim().to_owned()
 }

@@ -4,22 +4,24 @@ use serde_json::Value;
 
 use crate::message::{Body, Message, Wants};
 use crate::recipient::Vars;
+use crate::template::helper::args::text_of as as_text;
 use crate::template::hole::{self, Pieces};
-use crate::template::render::{RenderError, one_line};
-use crate::template::{cook, helper, markdown_form};
+use crate::template::one_line::one_line;
+use crate::template::render_error::RenderError;
+use crate::template::{cook, markdown_form};
 
 /// Keys that hold a tree in the platform's own form, in the order of preference.
 const TREES: [&str; 3] = ["body", "json", "card"];
 
 /// Reads subject and body of a row.
 pub(super) fn read(wants: &Wants, vars: &Vars, inline_css: bool, message: &mut Message) -> Result<(), RenderError> {
-    let text_of = |key: &str| vars.get(key).map(helper::text_of).filter(|text| !text.trim().is_empty());
+    let text_of = |key: &str| vars.get(key).map(as_text).filter(|text| !text.trim().is_empty());
     message.subject = text_of("subject").map(|text| one_line(&text));
-    if let Wants::Named(_) = wants {
-        if let Some(tree) = TREES.iter().find_map(|key| tree(key, vars.get(*key)).transpose()).transpose()? {
-            message.body = Body::Native(tree);
-            return Ok(());
-        }
+    if let Wants::Named(_) = wants
+        && let Some(tree) = TREES.iter().find_map(|key| tree(key, vars.get(*key)).transpose()).transpose()?
+    {
+        message.body = Body::Native(tree);
+        return Ok(());
     }
     let (html, markdown, text) = (text_of("html"), text_of("markdown"), text_of("text"));
     let long = [&html, &markdown, &text].into_iter().flatten().any(|text| text.len() > hole::MOST_OUTPUT);

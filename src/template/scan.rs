@@ -198,12 +198,12 @@ pub(super) fn check<'a>(fragment: &'a Fragment) -> (Vec<Tag<'a>>, Vec<Problem>) 
             say(format!("`{shown}` names nothing"), Some("write the name of a variable or helper between the braces".to_owned()));
             continue;
         }
-        if tag.kind != Kind::Comment {
-            if let Some((what, help)) = unbalanced(tag.inner) {
-                say(format!("`{shown}` {what}"), Some(help.to_owned()));
-                if !matches!(tag.kind, Kind::Open | Kind::OpenPartial | Kind::OpenDecorator) {
-                    continue;
-                }
+        if tag.kind != Kind::Comment
+            && let Some((what, help)) = unbalanced(tag.inner)
+        {
+            say(format!("`{shown}` {what}"), Some(help.to_owned()));
+            if !matches!(tag.kind, Kind::Open | Kind::OpenPartial | Kind::OpenDecorator) {
+                continue;
             }
         }
         match tag.kind {

@@ -58,10 +58,10 @@ impl TemplateFiles {
         if path.exists() && (!plain || path.is_dir() || form::of_single(name_or_path).is_some()) {
             return read(path);
         }
-        if let (false, Some(parent), Some(name)) = (plain, path.parent(), path.file_name().and_then(|n| n.to_str())) {
-            if let [one] = candidates(parent, name).as_slice() {
-                return read(one);
-            }
+        if let (false, Some(parent), Some(name)) = (plain, path.parent(), path.file_name().and_then(|n| n.to_str()))
+            && let [one] = candidates(parent, name).as_slice()
+        {
+            return read(one);
         }
         let known: Vec<String> = Self::names(search);
         let near = did_you_mean(name_or_path, known.iter().map(String::as_str));

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::message::{Body, Content, Message, Wants};
 use crate::problem::Problem;
 use crate::recipient::Vars;
-use crate::template::compile::{Options, Template};
-use crate::template::render::RenderError;
+use crate::template::compiled::{Options, Template};
+use crate::template::render_error::RenderError;
 use crate::template::source_files::TemplateFiles;
 
 fn row(value: Value) -> Vars {
@@ -335,9 +335,6 @@ fn json_is_a_tree_that_values_come_into() {
     assert_eq!(tree, json!({"text": "Hi A \"B\"\n\\", "n": 12.50, "all": [1, "x"], "said": "[1,\"x\"]", "ok": false}));
     let error = native(source, json!({"name": "", "amount": "1, \"admin\": true", "items": [], "ok": ""})).unwrap_err();
     assert!(error.what.contains("stands outside of quotes"), "{error}");
-    assert!(
-        native("{{#each items}}{{this}}{{/each}}", json!({"items": [1, 2]})).unwrap_err().what.contains("it is not JSON") || true
-    );
     assert!(
         native("[{{#each items}}\"{{this}}\",{{/each}}]", json!({"items": [1, 2]})).unwrap_err().what.contains("it is not JSON")
     );

@@ -6,7 +6,7 @@ use handlebars::template::{BlockParam, DecoratorTemplate, HelperTemplate, Parame
 use handlebars::{Handlebars, Template as Ast};
 
 use crate::template::fragment::{Fragment, byte_of};
-use crate::template::helper;
+use crate::template::helper::table;
 use crate::template::scan::{self, Kind};
 
 /// One reading of a variable.
@@ -86,7 +86,7 @@ impl Reading<'_> {
             self.parameter(&call.name, from, frames, optional);
             return;
         }
-        let lenient = call.name.as_name().and_then(helper::shape).is_some_and(|shape| shape.lenient);
+        let lenient = call.name.as_name().and_then(table::shape).is_some_and(|shape| shape.lenient);
         for (i, parameter) in call.params.iter().enumerate() {
             self.parameter(parameter, from, frames, optional || (lenient && i + 1 < call.params.len()));
         }

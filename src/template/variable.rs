@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::template::helper;
+use crate::template::helper::args::text_of;
+use crate::template::helper::date;
 
 /// What a variable's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl Variable {
         }
         let given = given.unwrap_or(&Value::Null);
         self.convert(given).map_err(|wants| {
-            let shown: String = helper::text_of(given).chars().take(40).collect();
+            let shown: String = text_of(given).chars().take(40).collect();
             format!("`{}` is `{shown}`, but the template wants {wants}", self.name)
         })
     }
@@ -128,7 +129,7 @@ impl Variable {
                 (Value::Number(n), _) if n.as_u64() == Some(0) => Ok(Some(Value::Bool(false))),
                 _ => Err("true or false"),
             },
-            Type::Date => helper::date::is_date(given).then_some(None).ok_or("a date like 2026-03-31"),
+            Type::Date => date::is_date(given).then_some(None).ok_or("a date like 2026-03-31"),
             Type::Email => {
                 let domain = text.and_then(|text| text.split_once('@')).filter(|(local, domain)| {
                     !local.is_empty()
@@ -174,6 +175,9 @@ fn as_number(text: &str, whole: bool) -> Option<Option<Value>> {
     if !shape || !digits.bytes().any(|b| b.is_ascii_digit()) {
         return None;
     }
-    let number = serde_json::from_str::<Value>(text).ok().filter(|value| value.is_number() && value.to_string() == text);
+    let number = serde_json::from_str::<Value>(text).ok().filter(|value| {
+        let printed = value.to_string();
+        value.is_number() && printed == text
+    });
     Some(number)
 }

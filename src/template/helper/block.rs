@@ -8,7 +8,8 @@ use handlebars::{
 };
 use serde_json::Value;
 
-use crate::template::helper::{defined, logic};
+use crate::template::helper::args::{defined, text_of};
+use crate::template::helper::logic;
 use crate::template::hole::Capped;
 
 /// Turns of all loops together that one rendering may take; loops inside loops over a long list would take for ever.
@@ -112,7 +113,7 @@ impl HelperDef for Each {
                 let name = param.relative_path().map_or("the value", String::as_str);
                 let what = format!(
                     "`{name}` is not a list (it is `{}`); declare it with `type: list` in template.yaml, where `;` separates entries",
-                    super::text_of(other).chars().take(40).collect::<String>()
+                    text_of(other).chars().take(40).collect::<String>()
                 );
                 return Err(RenderErrorReason::Other(what).into());
             }
@@ -142,7 +143,7 @@ impl HelperDef for Each {
                 match &path {
                     Some(path) => {
                         let mut path = path.clone();
-                        path.push(super::text_of(&key));
+                        path.push(text_of(&key));
                         *scope.base_path_mut() = path;
                     }
                     None => scope.set_base_value(value.clone()),

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde_json::Value;
 
-use crate::template::helper::{Args, text_of};
+use crate::template::helper::args::{Args, text_of};
 
 /// A date, perhaps with a time, perhaps with a place in the world's time.
 enum Moment {
@@ -21,7 +21,7 @@ fn read(value: &Value) -> Option<Moment> {
         return Some(Moment::Exact(exact));
     }
     // A bare date must not become midnight, so it is tried by its length first.
-    let dashed = text.replace('/', "-").replace('.', "-");
+    let dashed = text.replace(['/', '.'], "-");
     if (8..=10).contains(&text.len()) && text.is_ascii() {
         for format in ["%Y-%m-%d", "%Y%m%d"] {
             if let Ok(day) = Date::strptime(format, &dashed) {

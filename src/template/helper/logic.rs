@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use crate::template::helper::{Args, text_of};
+use crate::template::helper::args::{Args, text_of};
 
 /// Whether a value counts as true. Empty, `false` and `0` do not, whether typed or text.
 pub(in crate::template) fn truth(value: &Value) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::template::helper::{Args, text_of};
+use crate::template::helper::args::{Args, text_of};
 
 /// A decimal number as its digits.
 struct Decimal {
@@ -88,7 +88,7 @@ impl Decimal {
             out.push('-');
         }
         for (i, digit) in self.whole.chars().enumerate() {
-            if i > 0 && (self.whole.len() - i) % 3 == 0 {
+            if i > 0 && (self.whole.len() - i).is_multiple_of(3) {
                 out.push_str(group);
             }
             out.push(digit);

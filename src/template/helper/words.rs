@@ -3,7 +3,7 @@
 use handlebars::{Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext};
 use serde_json::Value;
 
-use crate::template::helper::{Args, defined, text_of};
+use crate::template::helper::args::{Args, defined, text_of};
 use crate::template::hole::{Held, keep};
 
 pub(super) fn upper(args: &Args) -> Result<Value, String> {

@@ -25,7 +25,7 @@ use crate::recipient::{Addressing, Vars};
 use crate::run::{OnError, Rules};
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
-use crate::template::compile::{Options, Template};
+use crate::template::compiled::{Options, Template};
 use crate::template::source_files::TemplateFiles;
 
 /// Rows checked in one piece by all cores.

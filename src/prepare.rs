@@ -11,7 +11,7 @@ use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, SendError};
 use crate::lane::Ready;
 use crate::recipient::{Place, Position, Row, Skip};
-use crate::template::compile::Template;
+use crate::template::compiled::Template;
 
 /// Everything that turns rows into deliveries, shared by the threads that do it.
 #[derive(Debug)]

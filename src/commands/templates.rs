@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::{ContentFlags, FlowFlags, Global, TargetFlags, Templates};
 use crate::exit::{Exit, Failure};
 use crate::job::Settings;
-use crate::template::compile::Template;
+use crate::template::compiled::Template;
 use crate::template::source_files::TemplateFiles;
 
 /// Lists or shows.

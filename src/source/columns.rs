@@ -120,13 +120,10 @@ impl Plan {
             let addressing = &account.addressing;
             let mut columns: Vec<usize> = addressing.columns.iter().filter_map(|name| find(&fold(name))).collect();
             let wants = |name: &str| addressing.columns.iter().any(|column| fold(column) == name);
-            let synonyms: &[&str] = match () {
-                () if addressing.phone || wants("phone") => &PHONE_SYNONYMS,
-                () if wants("email") => &EMAIL_SYNONYMS,
-                () => &[],
-            };
+            let emails = wants("email").then_some(&EMAIL_SYNONYMS[..]).unwrap_or_default();
+            let phones = (addressing.phone || wants("phone")).then_some(&PHONE_SYNONYMS[..]).unwrap_or_default();
             if columns.is_empty()
-                && let Some(n) = synonyms.iter().find_map(|name| find(name))
+                && let Some(n) = emails.iter().chain(phones).find_map(|name| find(name))
             {
                 columns.push(n);
                 note(notices, format!("the column `{}` is taken for the address", names[n]));

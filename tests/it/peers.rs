@@ -58,8 +58,8 @@ fn postfix_smtp_sink_receives_every_message() {
     if rustix_is_root() {
         command.args(["-u", "nobody"]);
     }
-    command.args(["-d", "m.", "-R"]).arg(&dump).args(["-8"]).arg(address.to_string()).arg("100");
-    let _server = Server(command.args(["-c"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("smtp-sink"));
+    command.args(["-d", "m.", "-R"]).arg(&dump).arg(address.to_string()).arg("100");
+    let _server = Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("smtp-sink"));
     assert!(listening(address));
     let sent = World::with_smtp(address, "connections: 4");
     sent.list("users.csv", 300);

@@ -163,6 +163,10 @@ impl Conversation {
         let wants_tls = match this.settings.security {
             Security::Required => true,
             Security::Opportunistic => this.extensions.starttls,
+            Security::Demanded => {
+                let locked_out = this.settings.login.is_some() && this.extensions.auth.is_empty();
+                this.extensions.starttls && (locked_out || this.settings.ca_file.is_some())
+            }
             Security::Implicit | Security::None => false,
         };
         if wants_tls {

@@ -31,6 +31,8 @@ pub(super) enum Security {
     Required,
     /// STARTTLS where the server offers it; the certificate is checked all the same.
     Opportunistic,
+    /// STARTTLS only where a login needs it or a `ca_file` says whom to trust: a server on this machine, over loopback.
+    Demanded,
     /// Never.
     None,
 }
@@ -317,7 +319,7 @@ impl Settings {
             }
             (Scheme::Plain, Some(Tls::Opportunistic)) => Security::Opportunistic,
             (Scheme::Plain, Some(Tls::None)) => Security::None,
-            (Scheme::Plain, None) if loopback => Security::None,
+            (Scheme::Plain, None) if loopback => Security::Demanded,
             (Scheme::Plain, None) if login.is_some() => Security::Required,
             (Scheme::Plain, None) => Security::Opportunistic,
         };
@@ -475,7 +477,7 @@ pub(super) mod tests {
     #[test]
     fn defaults_follow_from_the_url() {
         let plain = read("url: smtp://127.0.0.1:2525").unwrap();
-        assert_eq!((plain.port, plain.security, plain.connections.get(), plain.window.get()), (2525, Security::None, 8, 8));
+        assert_eq!((plain.port, plain.security, plain.connections.get(), plain.window.get()), (2525, Security::Demanded, 8, 8));
         assert_eq!((plain.messages_per_connection, plain.idle, plain.memory_budget), (100, Duration::from_secs(30), 32_000_000));
         assert_eq!((plain.timeout, plain.final_timeout), (Duration::from_secs(30), Duration::from_secs(600)));
         assert_eq!(read("url: smtp://mx.example").unwrap().security, Security::Opportunistic);

@@ -1,0 +1,523 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_notify_global_optspecs
+    string join \n c/config= p/profile= state-dir= color= log-format= v/verbose q/quiet version h/help
+end
+
+function __fish_notify_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_notify_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_notify_using_subcommand
+    set -l cmd (__fish_notify_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c notify -n "__fish_notify_needs_command" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_needs_command" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_needs_command" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_needs_command" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_needs_command" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_needs_command" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_needs_command" -l version -d 'Print the version'
+complete -c notify -n "__fish_notify_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_needs_command" -f -a "send" -d 'Send one message to one or several addresses'
+complete -c notify -n "__fish_notify_needs_command" -f -a "batch" -d 'Send a template to every row of a list'
+complete -c notify -n "__fish_notify_needs_command" -f -a "retry" -d 'Send the failures of an earlier run again, as a new run linked to it'
+complete -c notify -n "__fish_notify_needs_command" -f -a "resume" -d 'Finish a run that was stopped or killed'
+complete -c notify -n "__fish_notify_needs_command" -f -a "check" -d 'Check every row against the template; send nothing'
+complete -c notify -n "__fish_notify_needs_command" -f -a "preview" -d 'Show what rows would become'
+complete -c notify -n "__fish_notify_needs_command" -f -a "runs" -d 'List the runs of this machine, newest last'
+complete -c notify -n "__fish_notify_needs_command" -f -a "status" -d 'Tell how a run stands'
+complete -c notify -n "__fish_notify_needs_command" -f -a "report" -d 'Tell what a run did'
+complete -c notify -n "__fish_notify_needs_command" -f -a "platforms" -d 'What can be sent with, and whether an account\'s credentials work'
+complete -c notify -n "__fish_notify_needs_command" -f -a "templates" -d 'What can be sent'
+complete -c notify -n "__fish_notify_needs_command" -f -a "config" -d 'Which settings are in force, and whether they are right'
+complete -c notify -n "__fish_notify_needs_command" -f -a "sink" -d 'A loopback mail and web server that records, and misbehaves on request'
+complete -c notify -n "__fish_notify_needs_command" -f -a "completions" -d 'Print a completion script'
+complete -c notify -n "__fish_notify_needs_command" -f -a "man" -d 'Write the man pages into a folder'
+complete -c notify -n "__fish_notify_using_subcommand send" -l to -d 'Where to; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l subject -d 'Subject or title' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -s t -l template -d 'Template: a name in templates/, or a path' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
+complete -c notify -n "__fish_notify_using_subcommand send" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand send" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l from -d 'From: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: 100]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l rate -d 'A further limit for this run, such as 10/s or 100/min' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l deadline -d 'End the run after this time, finished or not; it can be resumed' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l timeout -d 'Longest wait for each step before a message is on its way [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l final-timeout -d 'Longest wait for the answer once a message is on its way [default: 10m for smtp, 60s for http]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l grace -d 'How long a stop waits for what is in flight [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l max-wait -d 'Rows that a service wants to wait for longer than this stay pending [default: 15m]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
+abort\t'Stop at the first failure for good'
+retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand send" -l retries -d 'Further tries of a row after the first [default: 3]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand send" -l report -d 'Write report.json here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand send" -l failed -d 'Write failed.jsonl here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand send" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand send" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand send" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand send" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
+complete -c notify -n "__fish_notify_using_subcommand send" -s y -l yes -d 'Answer the question before sending with yes'
+complete -c notify -n "__fish_notify_using_subcommand send" -l dry-run -d 'Render and check every row, send nothing, open no socket'
+complete -c notify -n "__fish_notify_using_subcommand send" -l json -d 'One JSON event a line on stdout'
+complete -c notify -n "__fish_notify_using_subcommand send" -l no-progress -d 'No progress bar'
+complete -c notify -n "__fish_notify_using_subcommand send" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand send" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand batch" -l format -d 'Form of the list [default: told from its content]' -r -f -a "csv\t'Comma, semicolon, tab or bar separated'
+tsv\t'Tab separated'
+jsonl\t'One JSON object a line'
+json\t'One JSON array of objects'"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l encoding -d 'Encoding of the list, such as gb18030 or windows-1252 [default: UTF-8, or by byte order mark; others must be named]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l delimiter -d 'Field delimiter, one character or \\t [default: told from the header]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l map -d 'Read column E-Mail as email; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l skip -d 'Leave out the first N rows' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l limit -d 'Read at most N rows' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l dedupe -d 'What makes two rows the same, of which only the first is sent [default: address]' -r -f -a "address\t'The same address through the same account'
+key\t'The same key'
+off\t'Nothing is a duplicate'"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -s t -l template -d 'Template: a name in templates/, or a path' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
+complete -c notify -n "__fish_notify_using_subcommand batch" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand batch" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l from -d 'From: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: 100]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l rate -d 'A further limit for this run, such as 10/s or 100/min' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l deadline -d 'End the run after this time, finished or not; it can be resumed' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l timeout -d 'Longest wait for each step before a message is on its way [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l final-timeout -d 'Longest wait for the answer once a message is on its way [default: 10m for smtp, 60s for http]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l grace -d 'How long a stop waits for what is in flight [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l max-wait -d 'Rows that a service wants to wait for longer than this stay pending [default: 15m]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
+abort\t'Stop at the first failure for good'
+retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l retries -d 'Further tries of a row after the first [default: 3]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l report -d 'Write report.json here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand batch" -l failed -d 'Write failed.jsonl here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand batch" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand batch" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l stream -d 'Check row by row while sending, for pipes that do not end'
+complete -c notify -n "__fish_notify_using_subcommand batch" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
+complete -c notify -n "__fish_notify_using_subcommand batch" -s y -l yes -d 'Answer the question before sending with yes'
+complete -c notify -n "__fish_notify_using_subcommand batch" -l dry-run -d 'Render and check every row, send nothing, open no socket'
+complete -c notify -n "__fish_notify_using_subcommand batch" -l json -d 'One JSON event a line on stdout'
+complete -c notify -n "__fish_notify_using_subcommand batch" -l no-progress -d 'No progress bar'
+complete -c notify -n "__fish_notify_using_subcommand batch" -l skip-invalid -d 'Send the good rows although there are bad ones; the bad ones go to the retry file'
+complete -c notify -n "__fish_notify_using_subcommand batch" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand batch" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand batch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand retry" -l only -d 'Only these failures: retryable, or kinds such as unavailable; repeatable or separated by commas' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -s t -l template -d 'Template: a name in templates/, or a path' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
+complete -c notify -n "__fish_notify_using_subcommand retry" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand retry" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l from -d 'From: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: 100]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l rate -d 'A further limit for this run, such as 10/s or 100/min' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l deadline -d 'End the run after this time, finished or not; it can be resumed' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l timeout -d 'Longest wait for each step before a message is on its way [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l final-timeout -d 'Longest wait for the answer once a message is on its way [default: 10m for smtp, 60s for http]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l grace -d 'How long a stop waits for what is in flight [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l max-wait -d 'Rows that a service wants to wait for longer than this stay pending [default: 15m]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
+abort\t'Stop at the first failure for good'
+retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l retries -d 'Further tries of a row after the first [default: 3]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l report -d 'Write report.json here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand retry" -l failed -d 'Write failed.jsonl here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand retry" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand retry" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
+complete -c notify -n "__fish_notify_using_subcommand retry" -s y -l yes -d 'Answer the question before sending with yes'
+complete -c notify -n "__fish_notify_using_subcommand retry" -l dry-run -d 'Render and check every row, send nothing, open no socket'
+complete -c notify -n "__fish_notify_using_subcommand retry" -l json -d 'One JSON event a line on stdout'
+complete -c notify -n "__fish_notify_using_subcommand retry" -l no-progress -d 'No progress bar'
+complete -c notify -n "__fish_notify_using_subcommand retry" -l skip-invalid -d 'Send the good rows although there are bad ones; the bad ones go to the new retry file'
+complete -c notify -n "__fish_notify_using_subcommand retry" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand retry" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand resume" -l in-doubt -d 'What to do with rows of which nobody knows whether they were sent' -r -f -a "ask\t'Ask on a terminal; elsewhere leave them as they are (exit 6)'
+skip\t'Never send them; they count as settled and are listed in in_doubt.jsonl'
+resend\t'Send them again, under the same Message-ID or idempotency key'"
+complete -c notify -n "__fish_notify_using_subcommand resume" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: 100]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l rate -d 'A further limit for this run, such as 10/s or 100/min' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l deadline -d 'End the run after this time, finished or not; it can be resumed' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l timeout -d 'Longest wait for each step before a message is on its way [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l final-timeout -d 'Longest wait for the answer once a message is on its way [default: 10m for smtp, 60s for http]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l grace -d 'How long a stop waits for what is in flight [default: 30s]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l max-wait -d 'Rows that a service wants to wait for longer than this stay pending [default: 15m]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
+abort\t'Stop at the first failure for good'
+retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand resume" -l retries -d 'Further tries of a row after the first [default: 3]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand resume" -l report -d 'Write report.json here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand resume" -l failed -d 'Write failed.jsonl here instead' -r -F
+complete -c notify -n "__fish_notify_using_subcommand resume" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand resume" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand resume" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand resume" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand resume" -s y -l yes -d 'Answer the question before sending with yes'
+complete -c notify -n "__fish_notify_using_subcommand resume" -l dry-run -d 'Render and check every row, send nothing, open no socket'
+complete -c notify -n "__fish_notify_using_subcommand resume" -l json -d 'One JSON event a line on stdout'
+complete -c notify -n "__fish_notify_using_subcommand resume" -l no-progress -d 'No progress bar'
+complete -c notify -n "__fish_notify_using_subcommand resume" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand resume" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand check" -l format -d 'Form of the list [default: told from its content]' -r -f -a "csv\t'Comma, semicolon, tab or bar separated'
+tsv\t'Tab separated'
+jsonl\t'One JSON object a line'
+json\t'One JSON array of objects'"
+complete -c notify -n "__fish_notify_using_subcommand check" -l encoding -d 'Encoding of the list, such as gb18030 or windows-1252 [default: UTF-8, or by byte order mark; others must be named]' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l delimiter -d 'Field delimiter, one character or \\t [default: told from the header]' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l map -d 'Read column E-Mail as email; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l skip -d 'Leave out the first N rows' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l limit -d 'Read at most N rows' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l dedupe -d 'What makes two rows the same, of which only the first is sent [default: address]' -r -f -a "address\t'The same address through the same account'
+key\t'The same key'
+off\t'Nothing is a duplicate'"
+complete -c notify -n "__fish_notify_using_subcommand check" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -s t -l template -d 'Template: a name in templates/, or a path' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
+complete -c notify -n "__fish_notify_using_subcommand check" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand check" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l from -d 'From: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand check" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand check" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand check" -l stream -d 'Check row by row while sending, for pipes that do not end'
+complete -c notify -n "__fish_notify_using_subcommand check" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
+complete -c notify -n "__fish_notify_using_subcommand check" -l json -d 'One JSON object per bad row on stdout'
+complete -c notify -n "__fish_notify_using_subcommand check" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand check" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand preview" -l row -d 'This row, counted from 1' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l key -d 'The row with this key or address' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l count -d 'So many rows from the first on' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l out -d 'Write .eml and .json files into this folder instead of showing them' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand preview" -l format -d 'Form of the list [default: told from its content]' -r -f -a "csv\t'Comma, semicolon, tab or bar separated'
+tsv\t'Tab separated'
+jsonl\t'One JSON object a line'
+json\t'One JSON array of objects'"
+complete -c notify -n "__fish_notify_using_subcommand preview" -l encoding -d 'Encoding of the list, such as gb18030 or windows-1252 [default: UTF-8, or by byte order mark; others must be named]' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l delimiter -d 'Field delimiter, one character or \\t [default: told from the header]' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l map -d 'Read column E-Mail as email; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l skip -d 'Leave out the first N rows' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l limit -d 'Read at most N rows' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l dedupe -d 'What makes two rows the same, of which only the first is sent [default: address]' -r -f -a "address\t'The same address through the same account'
+key\t'The same key'
+off\t'Nothing is a duplicate'"
+complete -c notify -n "__fish_notify_using_subcommand preview" -s t -l template -d 'Template: a name in templates/, or a path' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
+complete -c notify -n "__fish_notify_using_subcommand preview" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand preview" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l from -d 'From: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand preview" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand preview" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand preview" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand preview" -l stream -d 'Check row by row while sending, for pipes that do not end'
+complete -c notify -n "__fish_notify_using_subcommand preview" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
+complete -c notify -n "__fish_notify_using_subcommand preview" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand preview" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand preview" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand runs" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand runs" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand runs" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand runs" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand runs" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand runs" -l json -d 'One JSON object a line'
+complete -c notify -n "__fish_notify_using_subcommand runs" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand runs" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand status" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand status" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand status" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand status" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand status" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand status" -l json -d 'One JSON object'
+complete -c notify -n "__fish_notify_using_subcommand status" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand status" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand report" -l format -d 'Form of the report' -r -f -a "text\t'A screen for people'
+json\t'report.json'
+csv\t'results.csv'"
+complete -c notify -n "__fish_notify_using_subcommand report" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand report" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand report" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand report" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand report" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand report" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand report" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -f -a "list" -d 'List all platforms'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -f -a "show" -d 'Show what a platform can do and what its accounts take'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -f -a "check" -d 'Prove an account\'s credentials; sends nothing'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l json -d 'One JSON object a line'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -f -a "list" -d 'List all templates'
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -f -a "show" -d 'Show a template\'s forms and variables'
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -l json -d 'One JSON object a line'
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -f -a "path" -d 'Which files are read, in their order'
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -f -a "show" -d 'What is in force; secrets are not shown'
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -f -a "check" -d 'Every error and warning'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l origin -d 'Also where each value comes from'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'As JSON'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand sink" -l smtp -d 'Listen for SMTP here (loopback only)' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l smtps -d 'Listen for SMTP over implicit TLS here' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l http -d 'Listen for HTTP here' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l faults -d 'How to misbehave, such as 451@30%,421@5%,cut-after-data@2%; see the guide' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l ledger -d 'Append one JSON line per message and request here' -r -F
+complete -c notify -n "__fish_notify_using_subcommand sink" -l save -d 'Write every message and request into this folder' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand sink" -l without -d 'Extensions not to offer: pipelining, chunking, 8bitmime, smtputf8, starttls, size, auth' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l auth -d 'Require this user; the password is in the environment variable NOTIFY_SINK_PASSWORD' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l cert-out -d 'Write the certificate of the sink\'s authority here, for ca_file' -r -F
+complete -c notify -n "__fish_notify_using_subcommand sink" -l delay -d 'Wait so long before every answer' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l stop-after -d 'Stop after so many messages and requests' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l seed -d 'Seed of the faults\' dice' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand sink" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand sink" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand sink" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand sink" -l json -d 'Print the counts as JSON at the end'
+complete -c notify -n "__fish_notify_using_subcommand sink" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand sink" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand sink" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand completions" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand completions" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand completions" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand completions" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand completions" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand completions" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand completions" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand man" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand man" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand man" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand man" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand man" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand man" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand man" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -159,7 +159,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__batch)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --retries --delay --backoff --max-delay --yes --dry-run --out --report --failed --json --no-progress --skip-invalid --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --skip-invalid --config --profile --state-dir --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -316,6 +316,10 @@ _notify() {
                     ;;
                 --on-error)
                     COMPREPLY=($(compgen -W "continue abort retry" -- "${cur}"))
+                    return 0
+                    ;;
+                --in-doubt)
+                    COMPREPLY=($(compgen -W "ask skip resend" -- "${cur}"))
                     return 0
                     ;;
                 --retries)
@@ -1540,16 +1544,12 @@ _notify() {
             return 0
             ;;
         notify__subcmd__resume)
-            opts="-j -b -y -c -p -v -q -h --in-doubt --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --retries --delay --backoff --max-delay --yes --dry-run --out --report --failed --json --no-progress --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-j -b -y -c -p -v -q -h --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --config --profile --state-dir --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --in-doubt)
-                    COMPREPLY=($(compgen -W "ask skip resend" -- "${cur}"))
-                    return 0
-                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1594,6 +1594,10 @@ _notify() {
                     COMPREPLY=($(compgen -W "continue abort retry" -- "${cur}"))
                     return 0
                     ;;
+                --in-doubt)
+                    COMPREPLY=($(compgen -W "ask skip resend" -- "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1608,43 +1612,6 @@ _notify() {
                     ;;
                 --max-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --out)
-                    COMPREPLY=()
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o plusdirs
-                    fi
-                    return 0
-                    ;;
-                --report)
-                    local oldifs
-                    if [ -n "${IFS+x}" ]; then
-                        oldifs="$IFS"
-                    fi
-                    IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    if [ -n "${oldifs+x}" ]; then
-                        IFS="$oldifs"
-                    fi
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o filenames
-                    fi
-                    return 0
-                    ;;
-                --failed)
-                    local oldifs
-                    if [ -n "${IFS+x}" ]; then
-                        oldifs="$IFS"
-                    fi
-                    IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    if [ -n "${oldifs+x}" ]; then
-                        IFS="$oldifs"
-                    fi
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o filenames
-                    fi
                     return 0
                     ;;
                 --config)
@@ -1708,7 +1675,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__retry)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --only --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --retries --delay --backoff --max-delay --yes --dry-run --out --report --failed --json --no-progress --skip-invalid --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --only --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --skip-invalid --config --profile --state-dir --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1837,6 +1804,10 @@ _notify() {
                     ;;
                 --on-error)
                     COMPREPLY=($(compgen -W "continue abort retry" -- "${cur}"))
+                    return 0
+                    ;;
+                --in-doubt)
+                    COMPREPLY=($(compgen -W "ask skip resend" -- "${cur}"))
                     return 0
                     ;;
                 --retries)
@@ -2020,7 +1991,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__send)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --to --subject --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --retries --delay --backoff --max-delay --yes --dry-run --out --report --failed --json --no-progress --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --to --subject --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --config --profile --state-dir --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2153,6 +2124,10 @@ _notify() {
                     ;;
                 --on-error)
                     COMPREPLY=($(compgen -W "continue abort retry" -- "${cur}"))
+                    return 0
+                    ;;
+                --in-doubt)
+                    COMPREPLY=($(compgen -W "ask skip resend" -- "${cur}"))
                     return 0
                     ;;
                 --retries)

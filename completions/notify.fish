@@ -72,6 +72,9 @@ complete -c notify -n "__fish_notify_using_subcommand send" -l max-wait -d 'Rows
 complete -c notify -n "__fish_notify_using_subcommand send" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
 abort\t'Stop at the first failure for good'
 retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand send" -l in-doubt -d 'What to do with rows of which nobody knows whether they were sent [default: ask]' -r -f -a "ask\t'Ask on a terminal; elsewhere leave them as they are (exit 6)'
+skip\t'Never send them; they count as settled and are listed in in_doubt.jsonl'
+resend\t'Send them again, under the same Message-ID or idempotency key'"
 complete -c notify -n "__fish_notify_using_subcommand send" -l retries -d 'Further tries of a row after the first [default: 3]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
@@ -89,9 +92,9 @@ complete -c notify -n "__fish_notify_using_subcommand send" -l log-format -d 'Fo
 json\t'One JSON object a line'"
 complete -c notify -n "__fish_notify_using_subcommand send" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
 complete -c notify -n "__fish_notify_using_subcommand send" -s y -l yes -d 'Answer the question before sending with yes'
-complete -c notify -n "__fish_notify_using_subcommand send" -l dry-run -d 'Render and check every row, send nothing, open no socket'
 complete -c notify -n "__fish_notify_using_subcommand send" -l json -d 'One JSON event a line on stdout'
 complete -c notify -n "__fish_notify_using_subcommand send" -l no-progress -d 'No progress bar'
+complete -c notify -n "__fish_notify_using_subcommand send" -l dry-run -d 'Render and check every row, send nothing, open no socket'
 complete -c notify -n "__fish_notify_using_subcommand send" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand send" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -127,6 +130,9 @@ complete -c notify -n "__fish_notify_using_subcommand batch" -l max-wait -d 'Row
 complete -c notify -n "__fish_notify_using_subcommand batch" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
 abort\t'Stop at the first failure for good'
 retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l in-doubt -d 'What to do with rows of which nobody knows whether they were sent [default: ask]' -r -f -a "ask\t'Ask on a terminal; elsewhere leave them as they are (exit 6)'
+skip\t'Never send them; they count as settled and are listed in in_doubt.jsonl'
+resend\t'Send them again, under the same Message-ID or idempotency key'"
 complete -c notify -n "__fish_notify_using_subcommand batch" -l retries -d 'Further tries of a row after the first [default: 3]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
@@ -145,9 +151,9 @@ json\t'One JSON object a line'"
 complete -c notify -n "__fish_notify_using_subcommand batch" -l stream -d 'Check row by row while sending, for pipes that do not end'
 complete -c notify -n "__fish_notify_using_subcommand batch" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
 complete -c notify -n "__fish_notify_using_subcommand batch" -s y -l yes -d 'Answer the question before sending with yes'
-complete -c notify -n "__fish_notify_using_subcommand batch" -l dry-run -d 'Render and check every row, send nothing, open no socket'
 complete -c notify -n "__fish_notify_using_subcommand batch" -l json -d 'One JSON event a line on stdout'
 complete -c notify -n "__fish_notify_using_subcommand batch" -l no-progress -d 'No progress bar'
+complete -c notify -n "__fish_notify_using_subcommand batch" -l dry-run -d 'Render and check every row, send nothing, open no socket'
 complete -c notify -n "__fish_notify_using_subcommand batch" -l skip-invalid -d 'Send the good rows although there are bad ones; the bad ones go to the retry file'
 complete -c notify -n "__fish_notify_using_subcommand batch" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand batch" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
@@ -172,6 +178,9 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -l max-wait -d 'Row
 complete -c notify -n "__fish_notify_using_subcommand retry" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
 abort\t'Stop at the first failure for good'
 retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l in-doubt -d 'What to do with rows of which nobody knows whether they were sent [default: ask]' -r -f -a "ask\t'Ask on a terminal; elsewhere leave them as they are (exit 6)'
+skip\t'Never send them; they count as settled and are listed in in_doubt.jsonl'
+resend\t'Send them again, under the same Message-ID or idempotency key'"
 complete -c notify -n "__fish_notify_using_subcommand retry" -l retries -d 'Further tries of a row after the first [default: 3]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
@@ -189,16 +198,13 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -l log-format -d 'F
 json\t'One JSON object a line'"
 complete -c notify -n "__fish_notify_using_subcommand retry" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
 complete -c notify -n "__fish_notify_using_subcommand retry" -s y -l yes -d 'Answer the question before sending with yes'
-complete -c notify -n "__fish_notify_using_subcommand retry" -l dry-run -d 'Render and check every row, send nothing, open no socket'
 complete -c notify -n "__fish_notify_using_subcommand retry" -l json -d 'One JSON event a line on stdout'
 complete -c notify -n "__fish_notify_using_subcommand retry" -l no-progress -d 'No progress bar'
+complete -c notify -n "__fish_notify_using_subcommand retry" -l dry-run -d 'Render and check every row, send nothing, open no socket'
 complete -c notify -n "__fish_notify_using_subcommand retry" -l skip-invalid -d 'Send the good rows although there are bad ones; the bad ones go to the new retry file'
 complete -c notify -n "__fish_notify_using_subcommand retry" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand retry" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c notify -n "__fish_notify_using_subcommand resume" -l in-doubt -d 'What to do with rows of which nobody knows whether they were sent' -r -f -a "ask\t'Ask on a terminal; elsewhere leave them as they are (exit 6)'
-skip\t'Never send them; they count as settled and are listed in in_doubt.jsonl'
-resend\t'Send them again, under the same Message-ID or idempotency key'"
 complete -c notify -n "__fish_notify_using_subcommand resume" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l rate -d 'A further limit for this run, such as 10/s or 100/min' -r
@@ -210,13 +216,13 @@ complete -c notify -n "__fish_notify_using_subcommand resume" -l max-wait -d 'Ro
 complete -c notify -n "__fish_notify_using_subcommand resume" -l on-error -d 'What a row\'s final failure does to the run [default: continue]' -r -f -a "continue\t'Record the failure and go on'
 abort\t'Stop at the first failure for good'
 retry\t'Go on, then one more pass over the retryable failures'"
+complete -c notify -n "__fish_notify_using_subcommand resume" -l in-doubt -d 'What to do with rows of which nobody knows whether they were sent [default: ask]' -r -f -a "ask\t'Ask on a terminal; elsewhere leave them as they are (exit 6)'
+skip\t'Never send them; they count as settled and are listed in in_doubt.jsonl'
+resend\t'Send them again, under the same Message-ID or idempotency key'"
 complete -c notify -n "__fish_notify_using_subcommand resume" -l retries -d 'Further tries of a row after the first [default: 3]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
-complete -c notify -n "__fish_notify_using_subcommand resume" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
-complete -c notify -n "__fish_notify_using_subcommand resume" -l report -d 'Write report.json here instead' -r -F
-complete -c notify -n "__fish_notify_using_subcommand resume" -l failed -d 'Write failed.jsonl here instead' -r -F
 complete -c notify -n "__fish_notify_using_subcommand resume" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand resume" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
@@ -226,7 +232,6 @@ never\t'Never'"
 complete -c notify -n "__fish_notify_using_subcommand resume" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object a line'"
 complete -c notify -n "__fish_notify_using_subcommand resume" -s y -l yes -d 'Answer the question before sending with yes'
-complete -c notify -n "__fish_notify_using_subcommand resume" -l dry-run -d 'Render and check every row, send nothing, open no socket'
 complete -c notify -n "__fish_notify_using_subcommand resume" -l json -d 'One JSON event a line on stdout'
 complete -c notify -n "__fish_notify_using_subcommand resume" -l no-progress -d 'No progress bar'
 complete -c notify -n "__fish_notify_using_subcommand resume" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'

@@ -285,6 +285,17 @@ pub struct FlowFlags {
     /// Answer the question before sending with yes
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
+    /// One JSON event a line on stdout
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// No progress bar
+    #[arg(long, help_heading = "Output")]
+    pub no_progress: bool,
+}
+
+/// Where a new run's files go, and whether it is only tried out.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NewRunFlags {
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
@@ -297,12 +308,6 @@ pub struct FlowFlags {
     /// Write failed.jsonl here instead
     #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub failed: Option<PathBuf>,
-    /// One JSON event a line on stdout
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// No progress bar
-    #[arg(long, help_heading = "Output")]
-    pub no_progress: bool,
 }
 
 /// `notify send`.
@@ -326,6 +331,9 @@ pub struct Send {
     /// How.
     #[command(flatten)]
     pub flow: FlowFlags,
+    /// Its files.
+    #[command(flatten)]
+    pub new: NewRunFlags,
 }
 
 /// `notify batch`.
@@ -349,6 +357,9 @@ pub struct Batch {
     /// How.
     #[command(flatten)]
     pub flow: FlowFlags,
+    /// Its files.
+    #[command(flatten)]
+    pub new: NewRunFlags,
     /// Send the good rows although there are bad ones; the bad ones go to the retry file
     #[arg(long, help_heading = "Safety")]
     pub skip_invalid: bool,
@@ -372,6 +383,9 @@ pub struct Retry {
     /// How.
     #[command(flatten)]
     pub flow: FlowFlags,
+    /// Its files.
+    #[command(flatten)]
+    pub new: NewRunFlags,
     /// Send the good rows although there are bad ones; the bad ones go to the new retry file
     #[arg(long, help_heading = "Safety")]
     pub skip_invalid: bool,

@@ -58,8 +58,8 @@ pub struct Settings {
     pub concurrency: Option<NonZeroUsize>,
     /// `-b`.
     pub batch_size: NonZeroUsize,
-    /// `--rate`, as written.
-    pub rate: Option<String>,
+    /// `--rate`.
+    pub rate: Option<Quota>,
     /// `--deadline`.
     pub deadline: Option<Duration>,
     /// `--timeout`.
@@ -142,7 +142,7 @@ impl Settings {
             attach_column: content.attach_column.clone(),
             concurrency: flow.concurrency.or(fixed),
             batch_size: flow.batch_size.or(*batch_size).unwrap_or(const { NonZeroUsize::new(100).unwrap() }),
-            rate: flow.rate.or(*rate).map(|quota| quota.to_string()),
+            rate: flow.rate.or(*rate),
             deadline: flow.deadline.or(*deadline),
             timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
             final_timeout: flow.final_timeout.or(*final_timeout),
@@ -166,7 +166,7 @@ impl Settings {
             }
         }
         self.concurrency = flow.concurrency.or(self.concurrency);
-        self.rate = flow.rate.map(|quota| quota.to_string()).or(self.rate.take());
+        self.rate = flow.rate.or(self.rate);
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
         // The deadline of the first life is over; only a new one counts.
         self.deadline = flow.deadline;
@@ -194,10 +194,6 @@ impl Settings {
             in_doubt: self.in_doubt,
             folder: folder.clone(),
         }
-    }
-
-    fn rate(&self) -> Option<Quota> {
-        self.rate.as_deref().and_then(|text| text.parse().ok())
     }
 
     /// What platforms are told.
@@ -334,7 +330,7 @@ pub fn open_accounts(config: &Config, settings: &Settings, names: &[String], ope
     for name in names {
         let account = config.account(name).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
         accounts.push(
-            Account::open(account, opening, settings.rate())
+            Account::open(account, opening, settings.rate)
                 .map_err(|problem| Failure::new(Exit::BadConfig, config.locate(account, problem)))?,
         );
     }
@@ -364,10 +360,10 @@ impl Pinned {
             let what = format!("rows name {} different templates in _template; a run may use {TEMPLATES}", others.len());
             return Err(Failure::new(Exit::BadInput, what));
         }
-        Ok(Pinned {
-            own: own.map(find).transpose()?,
-            others: others.iter().map(|name| Ok((name.clone(), find(name)?))).collect::<Result<_, Failure>>()?,
-        })
+        let own = own.map(find).transpose()?;
+        // A retry file names the run's own template in every row.
+        let further = others.iter().filter(|name| own.as_ref().is_none_or(|own| own.name != **name));
+        Ok(Pinned { others: further.map(|name| Ok((name.clone(), find(name)?))).collect::<Result<_, Failure>>()?, own })
     }
 
     /// Writes them into the run's folder.

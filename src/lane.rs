@@ -1,6 +1,6 @@
 //! Who waits, for what, and whose turn it is: the lanes of all accounts, their pace, width and holds.
 //!
-//! A lane is what is held up together. Everything that waits is either a whole row (few, bounded) or a ticket of 16 bytes that
+//! A lane is what is held up together. Everything that waits is either a whole row (few, bounded) or a ticket of 24 bytes that
 //! names a row of the spool; so one slow lane can neither fill the reader's hands nor grow without end.
 
 use std::cmp::Reverse;
@@ -18,7 +18,7 @@ use crate::recipient::Position;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;
-/// Tickets of all lanes together (16 bytes each); when they are used up, the reader waits.
+/// Tickets of all lanes together (24 bytes each, about 56 while they rest); when they are used up, the reader waits.
 const TICKETS: usize = 500_000;
 /// Refusals of policy (550 5.7.x) in a row, over so many domains, that are the account's fault and not the row's.
 const POLICY_STRIKES: (usize, usize) = (20, 5);
@@ -80,8 +80,11 @@ struct Lane {
     /// Holds since the last success.
     holds: u32,
     throttled_since: Option<Instant>,
-    /// Throttled for longer than `--max-wait` without a success: its rows stay pending.
+    /// Its wait is longer than `--max-wait`, or it has been throttled for so long without a success: when only such lanes are
+    /// left, their rows stay pending.
     parked: bool,
+    /// Held by the service, not by our own pace.
+    throttled: bool,
     in_flight: usize,
     /// The head has its permits of domain and address already.
     admitted: bool,
@@ -95,6 +98,11 @@ struct Road {
     in_flight: usize,
     pace: Pace,
     held_until: Option<Instant>,
+    /// Its pace makes it wait for longer than `--max-wait`.
+    parked: bool,
+    /// Rows of it that rest, and how many of those for longer than `--max-wait`.
+    resting: usize,
+    resting_parked: usize,
     open: VecDeque<LaneKey>,
     halted: Option<SendError>,
     proven: bool,
@@ -107,7 +115,14 @@ struct Road {
 enum Wake {
     Account(usize),
     Lane(usize, LaneKey),
-    Row(Ticket),
+    Row(usize, Ticket, Rest),
+}
+
+/// Whether a row rests by our own choice, or for longer than `--max-wait` because the service said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rest {
+    Short,
+    Parked,
 }
 
 /// All lanes of a run.
@@ -117,9 +132,6 @@ pub struct Lanes {
     lanes: HashMap<(usize, LaneKey), Lane>,
     timers: BinaryHeap<Reverse<(Instant, Wake)>>,
     waiting: usize,
-    resting: usize,
-    parked: usize,
-    parked_until: Option<Instant>,
     max_wait: Duration,
 }
 
@@ -134,6 +146,9 @@ impl Lanes {
                 in_flight: 0,
                 pace: account.pace(),
                 held_until: None,
+                parked: false,
+                resting: 0,
+                resting_parked: 0,
                 open: VecDeque::new(),
                 halted: None,
                 proven: false,
@@ -142,26 +157,21 @@ impl Lanes {
                 policy_domains: HashSet::new(),
             })
             .collect();
-        Lanes {
-            roads,
-            lanes: HashMap::new(),
-            timers: BinaryHeap::new(),
-            waiting: 0,
-            resting: 0,
-            parked: 0,
-            parked_until: None,
-            max_wait,
-        }
+        Lanes { roads, lanes: HashMap::new(), timers: BinaryHeap::new(), waiting: 0, max_wait }
     }
 
     /// Whether the reader may hand on more rows.
     pub fn has_room(&self) -> bool {
-        self.waiting + self.resting < TICKETS
+        self.waiting + self.resting() < TICKETS
     }
 
     /// Whether anything waits that a timer or an answer will set free.
     pub fn is_empty(&self) -> bool {
-        self.waiting == 0 && self.resting == 0 && self.in_flight() == 0
+        self.waiting == 0 && self.resting() == 0 && self.in_flight() == 0
+    }
+
+    fn resting(&self) -> usize {
+        self.roads.iter().map(|road| road.resting).sum()
     }
 
     /// Deliveries in flight.
@@ -198,18 +208,23 @@ impl Lanes {
         } else {
             lane.waiting.push_back(waiting);
         }
-        if lane.parked {
-            self.parked += 1;
-        } else if !lane.open && lane.held_until.is_none() {
+        if !lane.open && lane.held_until.is_none() {
             lane.open = true;
             road.open.push_back(ready.lane);
         }
     }
 
-    /// A row rests until then, as a ticket.
-    pub fn rest(&mut self, ticket: Ticket, until: Instant) {
-        self.resting += 1;
-        self.timers.push(Reverse((until, Wake::Row(ticket))));
+    /// A row rests until then, as a ticket. `named`: the wait that the service named, if it did. Of a halted account it is
+    /// dropped: it stays pending.
+    pub fn rest(&mut self, account: usize, ticket: Ticket, until: Instant, named: Option<Duration>) {
+        let road = &mut self.roads[account];
+        if road.halted.is_some() {
+            return;
+        }
+        let rest = if named.is_some_and(|wait| wait > self.max_wait) { Rest::Parked } else { Rest::Short };
+        road.resting += 1;
+        road.resting_parked += usize::from(rest == Rest::Parked);
+        self.timers.push(Reverse((until, Wake::Row(account, ticket, rest))));
     }
 
     /// Whose turn it is on that account's road.
@@ -236,10 +251,12 @@ impl Lanes {
                 Some(Held::Lane(until)) => {
                     lane.open = false;
                     lane.held_until = Some(until);
+                    lane.parked = until.duration_since(Instant::now()) > self.max_wait;
                     self.timers.push(Reverse((until, Wake::Lane(account, key.clone()))));
                 }
                 Some(Held::Account(until)) => {
                     road.held_until = Some(until);
+                    road.parked = until.duration_since(Instant::now()) > self.max_wait;
                     road.open.push_front(key.clone());
                     self.timers.push(Reverse((until, Wake::Account(account))));
                 }
@@ -288,6 +305,7 @@ impl Lanes {
             lane.holds = 0;
             lane.throttled_since = None;
         }
+        self.forget_if_idle(account, key);
     }
 
     /// Whether the account has sent something in this process.
@@ -307,18 +325,15 @@ impl Lanes {
         let lane = self.lanes.entry((account, key.clone())).or_default();
         let since = *lane.throttled_since.get_or_insert(now);
         // Several deliveries in flight meet the same refusal; only the first of a burst makes the next wait longer.
-        if lane.held_until.is_none() {
+        if !lane.throttled {
             lane.holds += 1;
+            lane.throttled = true;
         }
         if lane.open {
             lane.open = false;
             self.roads[account].open.retain(|other| other != key);
         }
-        if now.duration_since(since) > self.max_wait && !lane.parked {
-            lane.parked = true;
-            self.parked += lane.waiting.len();
-            self.parked_until = Some(self.parked_until.map_or(until, |other| other.min(until)));
-        }
+        lane.parked |= wait > self.max_wait || now.duration_since(since) > self.max_wait;
         if lane.held_until.is_none_or(|other| other < until) {
             lane.held_until = Some(until);
             self.timers.push(Reverse((until, Wake::Lane(account, key.clone()))));
@@ -333,6 +348,8 @@ impl Lanes {
         }
         road.halted = Some(error);
         road.open.clear();
+        // Their tickets fall out of the timers when their time comes; nobody waits for them any more.
+        (road.resting, road.resting_parked) = (0, 0);
         let mut dropped = 0;
         for ((of, _), lane) in &mut self.lanes {
             if *of == account {
@@ -384,13 +401,19 @@ impl Lanes {
             }
             let Some(Reverse((_, wake))) = self.timers.pop() else { break };
             match wake {
-                Wake::Row(ticket) => {
-                    self.resting -= 1;
-                    due.push(ticket);
+                Wake::Row(account, ticket, rest) => {
+                    let road = &mut self.roads[account];
+                    if road.halted.is_none() {
+                        road.resting -= 1;
+                        road.resting_parked -= usize::from(rest == Rest::Parked);
+                        due.push(ticket);
+                    }
                 }
                 Wake::Account(account) => {
-                    if self.roads[account].held_until.is_some_and(|until| until <= now) {
-                        self.roads[account].held_until = None;
+                    let road = &mut self.roads[account];
+                    if road.held_until.is_some_and(|until| until <= now) {
+                        road.held_until = None;
+                        road.parked = false;
                     }
                 }
                 Wake::Lane(account, key) => {
@@ -398,7 +421,9 @@ impl Lanes {
                         && lane.held_until.is_some_and(|until| until <= now)
                     {
                         lane.held_until = None;
-                        if !lane.waiting.is_empty() && !lane.open && !lane.parked && self.roads[account].halted.is_none() {
+                        lane.throttled = false;
+                        lane.parked = false;
+                        if !lane.waiting.is_empty() && !lane.open && self.roads[account].halted.is_none() {
                             lane.open = true;
                             self.roads[account].open.push_back(key.clone());
                         }
@@ -415,19 +440,28 @@ impl Lanes {
     }
 
     /// When something changes by itself.
-    pub fn next_wake(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+    pub fn next_wake(&mut self) -> Option<Instant> {
+        while let Some(Reverse((at, wake))) = self.timers.peek() {
+            match wake {
+                Wake::Row(account, ..) if self.roads[*account].halted.is_some() => {
+                    self.timers.pop();
+                }
+                _ => return Some(*at),
+            }
+        }
+        None
     }
 
-    /// Everything that is left waits for longer than `--max-wait`: until when, if that is so.
-    pub fn parked(&self, now: Instant) -> Option<Instant> {
-        if self.in_flight() > 0 || (self.waiting == 0 && self.resting == 0) {
+    /// Nothing is in flight and everything that is left waits for longer than `--max-wait`: until when, if that is so.
+    pub fn parked(&mut self) -> Option<Instant> {
+        if self.is_empty() || self.in_flight() > 0 || self.roads.iter().any(|road| road.resting > road.resting_parked) {
             return None;
         }
-        if self.waiting == self.parked && self.resting == 0 {
-            return self.parked_until.or(Some(now));
+        let held = |account: usize, lane: &Lane| lane.waiting.is_empty() || lane.parked || self.roads[account].parked;
+        if !self.lanes.iter().all(|((account, _), lane)| held(*account, lane)) {
+            return None;
         }
-        self.next_wake().filter(|at| at.duration_since(now) > self.max_wait)
+        self.next_wake().or_else(|| Some(Instant::now()))
     }
 }
 

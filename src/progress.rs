@@ -187,7 +187,8 @@ impl Progress {
     /// One more pass over the failures follows.
     pub fn second_pass(&mut self, rows: usize, wait: Duration) {
         if rows > 0 {
-            self.say(&format!("{rows} rows failed and may work later: one more pass in {wait:?} (--on-error retry)"));
+            let wait = crate::config::duration::format(Duration::from_secs(wait.as_secs()));
+            self.say(&format!("{rows} rows failed and may work later: one more pass in {wait} (--on-error retry)"));
         }
     }
 

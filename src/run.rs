@@ -37,6 +37,8 @@ use crate::source::spool::Spool;
 use crate::source::stream::Stream;
 use crate::tally::{State, Tally};
 
+/// Failures that one portion of the second pass takes up again.
+const SECOND_PASS: usize = 50_000;
 /// Rows read and rendered ahead, in one piece; two pieces may wait, so this also bounds memory.
 const CHUNK: usize = 128;
 
@@ -151,7 +153,7 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
-    let lanes = Lanes::new(preparer.accounts(), rules.max_wait.max(rules.backoff.max_delay));
+    let lanes = Lanes::new(preparer.accounts(), rules.max_wait);
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
     let mut flow = Flow {
@@ -166,7 +168,8 @@ pub async fn run(
         unflushed: 0,
         closing: None,
         reasons: Vec::new(),
-        passes: 0,
+        second: None,
+        remembering: 0,
         ends,
         drain_ends: None,
         preparer,
@@ -182,15 +185,14 @@ pub async fn run(
     };
     loop {
         flow.obey();
-        flow.wake()?;
-        flow.pump(&mut rows)?;
-        if flow.unflushed >= 1024 {
-            flow.flush().await?;
+        if let Err(error) = flow.turn(&mut rows).await {
+            // Only a broken source or journal ends a run; what is in flight may still land.
+            flow.close(Exit::Disk, Some(error.to_string()));
         }
-        if flow.is_done(&rows).await? {
+        if flow.is_done(&rows).await {
             break;
         }
-        flow.wait(&mut rows).await?;
+        flow.wait(&mut rows).await;
     }
     rows.stop().await;
     flow.finish().await
@@ -211,7 +213,10 @@ struct Flow<'a> {
     /// Set once nothing new may start; the code is what the run will exit with at least.
     closing: Option<Exit>,
     reasons: Vec<String>,
-    passes: u32,
+    /// Where the second pass of `--on-error retry` stands: the next position to look at, and when its rows may go.
+    second: Option<(Position, Instant)>,
+    /// Groups whose intent is being made durable.
+    remembering: usize,
     /// An account wants more rows than were at hand.
     hungry: bool,
     ends: Option<Instant>,
@@ -240,8 +245,25 @@ impl Flow<'_> {
             // Not read again from the start: its ticket is enough.
             recovery.settled.settle(deferred.position);
             let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
-            self.lanes.rest(Ticket { position: deferred.position, tried: deferred.attempts }, now + rest);
+            let account = self.preparer.account(&deferred.account).unwrap_or_default();
+            self.lanes.rest(account, Ticket { position: deferred.position, tried: deferred.attempts }, now + rest, Some(rest));
         }
+    }
+
+    /// One turn of the loop: what rested comes back, what may go goes, what was read is handed on.
+    async fn turn(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
+        if self.closing.is_some() {
+            return Ok(());
+        }
+        self.wake()?;
+        self.pump(rows)?;
+        if self.unflushed >= 1024 {
+            self.flush().await?;
+        }
+        if self.rules.on_error == OnError::Retry && !rows.is_open() && self.lanes.is_empty() && self.tasks.is_empty() {
+            self.second_pass().await?;
+        }
+        Ok(())
     }
 
     /// What control and the clock ask for.
@@ -366,11 +388,12 @@ impl Flow<'_> {
             })
             .collect();
         let journal = self.journal.clone();
+        self.remembering += 1;
         self.tasks.spawn(async move { Step::Remembered { account, group, result: journal.attempt(attempts).await } });
     }
 
     /// Waits for whatever comes first: an answer, a timer, a row, an order.
-    async fn wait(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
+    async fn wait(&mut self, rows: &mut Reader) {
         let timer = [
             self.lanes.next_wake().filter(|_| self.closing.is_none()),
             self.ends.filter(|_| self.closing.is_none()),
@@ -396,10 +419,12 @@ impl Flow<'_> {
         if let Some(error) = self.journal.error() {
             self.close(Exit::Disk, Some(error.to_string()));
         }
-        Ok(())
     }
 
     fn step(&mut self, step: Option<Step>) {
+        if let Some(Step::Remembered { .. }) = &step {
+            self.remembering -= 1;
+        }
         match step {
             None => {} // the task was aborted: its rows stay in doubt in the journal
             Some(Step::Remembered { account, group, result: Ok(()) }) => {
@@ -478,10 +503,11 @@ impl Flow<'_> {
         match next {
             Next::Retry(wait) => {
                 self.progress.deferred(&delivery, &error, wait);
+                let named = error.retry_after;
                 // The delay that was chosen goes along, so that a resumed run knows when the row is due.
                 let error = SendError { retry_after: Some(wait), ..error };
                 self.record(&delivery, attempt, Mark::Outcome(Outcome::Deferred(error)));
-                self.lanes.rest(Ticket { position, tried: attempt }, Instant::now() + wait);
+                self.lanes.rest(account, Ticket { position, tried: attempt }, Instant::now() + wait, named);
             }
             Next::Hold(wait) => {
                 self.progress.held(&owner.name, &error, wait);
@@ -561,58 +587,64 @@ impl Flow<'_> {
     }
 
     /// Whether nothing is left to do, or nothing more may be done.
-    async fn is_done(&mut self, rows: &Reader) -> Result<bool, FlowError> {
+    async fn is_done(&mut self, rows: &Reader) -> bool {
         if self.closing.is_some() {
             let late = self.drain_ends.is_some_and(|ends| ends <= Instant::now());
-            return Ok(self.tasks.is_empty() || late);
+            return self.tasks.is_empty() || late;
         }
-        if rows.is_open() {
-            return Ok(false);
+        if !self.tasks.is_empty() || (rows.is_open() && self.hungry && self.lanes.has_room()) {
+            return false;
         }
-        if let Some(until) = self.lanes.parked(Instant::now()).filter(|_| self.tasks.is_empty()) {
+        if let Some(until) = self.lanes.parked() {
             let wait = until.duration_since(Instant::now());
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");
             self.close(Exit::Stopped, Some(format!("what is left must wait for longer than --max-wait: resume after {when}")));
-            return Ok(true);
+            return true;
         }
-        if !self.lanes.is_empty() || !self.tasks.is_empty() {
-            return Ok(false);
-        }
-        if self.rules.on_error == OnError::Retry && self.passes == 0 {
-            self.passes = 1;
-            return Ok(!self.second_pass().await?);
-        }
-        Ok(true)
+        !rows.is_open() && self.lanes.is_empty()
     }
 
-    /// `--on-error retry`: every retryable failure gets one more try after the longest delay. Says whether there is any.
-    async fn second_pass(&mut self) -> Result<bool, FlowError> {
+    /// `--on-error retry`: every retryable failure gets one more try after the longest delay, some thousands at a time.
+    async fn second_pass(&mut self) -> Result<(), FlowError> {
+        let first = Instant::now() + self.rules.backoff.max_delay;
+        let (mut from, until) = self.second.unwrap_or((Position::row(0), first));
         self.flush().await?;
         let mut reader = JournalReader::open(&self.rules.folder)?;
-        let (mut from, mut again) = (Position::row(0), 0);
-        let until = Instant::now() + self.rules.backoff.max_delay;
-        loop {
+        let mut again = 0;
+        while again < SECOND_PASS {
             let failed = reader.in_state(State::Failed, from, 1024)?;
             let Some(last) = failed.last() else { break };
             from = Position { shard: last.position.shard, row: last.position.row + 1 };
             for known in failed.iter().filter(|known| known.kind.is_some_and(ErrorKind::retryable)) {
+                // First the journal, then the numbers: a row that is tried again is pending, whatever becomes of this process.
+                let (position, account) = (known.position, known.account.clone());
+                self.journal.record(Record { position, account, attempts: known.attempts, mark: Mark::Pending });
                 self.tally.reopen(&known.account, known.kind, u64::from(known.attempts));
                 // As if its retries were used up: one more try, whatever comes of it.
-                self.lanes
-                    .rest(Ticket { position: known.position, tried: self.rules.backoff.retries.max(known.attempts) }, until);
+                let ticket = Ticket { position, tried: self.rules.backoff.retries.max(known.attempts) };
+                self.lanes.rest(self.preparer.account(&known.account).unwrap_or_default(), ticket, until, None);
                 again += 1;
             }
+            self.flush().await?;
         }
-        self.progress.second_pass(again, self.rules.backoff.max_delay);
-        Ok(again > 0)
+        self.second = Some((from, until));
+        self.progress.second_pass(again, until.duration_since(Instant::now()));
+        Ok(())
     }
 
     /// What is still in flight is in doubt; then everything is made durable and told.
     async fn finish(mut self) -> Result<Ending, FlowError> {
+        // Whether an intent became durable is known within a sync of the disk; those that did are put back as if never tried.
+        while self.remembering > 0
+            && let Some(step) = self.tasks.join_next().await
+        {
+            self.step(step.ok());
+        }
         while let Some(step) = self.tasks.try_join_next() {
             self.step(step.ok());
         }
+        let late = !self.tasks.is_empty();
         self.tasks.shutdown().await;
         for (position, Flying { account, attempt }) in std::mem::take(&mut self.flying) {
             let outcome = Outcome::Failed(SendError::new(ErrorKind::InDoubt, "the run was stopped before the answer came"));
@@ -620,8 +652,8 @@ impl Flow<'_> {
             self.progress.unsent(position, &account, &outcome);
             self.journal.record(Record { position, account, attempts: attempt, mark: Mark::Outcome(outcome) });
         }
-        for account in self.preparer.accounts() {
-            account.platform.close().await;
+        if !late {
+            futures_util::future::join_all(self.preparer.accounts().iter().map(|account| account.platform.close())).await;
         }
         self.journal.set_rows(self.tally.total).await?;
         if self.rules.in_doubt == Doubt::Skip && self.tally.undecided > 0 {

@@ -21,6 +21,7 @@ pub(crate) async fn run(global: &Global, args: Batch) -> Result<Exit, Failure> {
         parent: None,
         skip_invalid: args.skip_invalid,
         stream: args.input.stream,
+        name: None,
     };
-    launch::launch(&scene, order, &args.flow).await
+    launch::launch(&scene, order, &args.flow, &args.new).await
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::{FlowFlags, Global};
+use crate::cli::{FlowFlags, Global, NewRunFlags};
 use crate::config::Config;
 use crate::control;
 use crate::control::Order as Asked;
@@ -50,6 +50,8 @@ pub(crate) struct Order {
     pub skip_invalid: bool,
     /// `--stream`.
     pub stream: bool,
+    /// How messages and reports call the input, where that is not its own name.
+    pub name: Option<String>,
 }
 
 /// What every command that runs something is given.
@@ -63,9 +65,10 @@ pub(crate) struct Scene<'a> {
 }
 
 /// Takes a new list from its first byte to the report.
-pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) -> Result<Exit, Failure> {
-    let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream } = order;
+pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Exit, Failure> {
+    let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name } = order;
     let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
+    sweep(&scene.state_dir);
     let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;
     // Until the manifest is written there is no run: whatever fails before that leaves nothing behind.
     let unborn = Unborn(Some(folder.path.clone()));
@@ -78,7 +81,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
             ),
         );
     }
-    let input_name = input.name();
+    let input_name = name.unwrap_or_else(|| input.name());
 
     let (spooled, piped) = if stream {
         let (spooled, piped) = open_stream(input, read, &folder)?;
@@ -100,7 +103,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
         note(scene, &format!("warning: {warning}"));
     }
 
-    let out = flow.out.clone().unwrap_or_else(|| PathBuf::from(format!("notify-{id}")));
+    let out = new.out.clone().unwrap_or_else(|| PathBuf::from(format!("notify-{id}")));
     let out = settings.cwd.join(out);
     let lineage = lineage.unwrap_or_else(|| id.clone());
     let opening = settings.opening(scene.config, &id, &out);
@@ -114,7 +117,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     let preparer = Arc::new(Preparer::new(accounts, own, others, settings.one_template, lineage.clone()));
 
     let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
-    if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, &found)? {
+    if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
         let rows = rows(found.bad);
         let what = format!(
             "{rows} of {} cannot be sent; nothing was sent\n  = help: mend them, or add --skip-invalid to send the other {} and get these in failed.jsonl",
@@ -122,9 +125,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
         );
         return Err(Failure::new(Exit::BadInput, what));
     }
-    if flow.dry_run {
-        eprint!("{}", plan(&preparer, &found, &spooled));
-        eprintln!("Dry run: nothing was sent.");
+    if new.dry_run {
+        say(&format!("{}Dry run: nothing was sent.", plan(&preparer, &found, &spooled)));
         return Ok(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done });
     }
     confirm(scene, flow, &preparer, &found, &spooled, stream)?;
@@ -146,8 +148,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
         platforms: preparer.accounts().iter().map(|account| (account.name.to_string(), account.kind.clone())).collect(),
         template: pinned.reference(),
         out,
-        report: flow.report.as_ref().map(|path| settings.cwd.join(path)),
-        failed: flow.failed.as_ref().map(|path| settings.cwd.join(path)),
+        report: new.report.as_ref().map(|path| settings.cwd.join(path)),
+        failed: new.failed.as_ref().map(|path| settings.cwd.join(path)),
         secret_addresses: secret_accounts(&preparer),
         settings: serde_json::to_value(&settings).map_err(|e| Failure::new(Exit::Disk, e))?,
     };
@@ -184,9 +186,9 @@ fn spool(
             Err(SourceError::Encoding(ambiguity)) if on_terminal() && read.encoding.is_none() && !flow.yes => ambiguity,
             Err(error) => return Err(source_failure(error)),
         };
-        eprintln!("{} is not UTF-8. It may be:", ambiguity.name);
+        say(&format!("{} is not UTF-8. It may be:", ambiguity.name));
         for (n, reading) in ambiguity.readings.iter().enumerate() {
-            eprintln!("  {}  {}: {}", n + 1, reading.label, reading.samples.join(", "));
+            say(&format!("  {}  {}: {}", n + 1, reading.label, reading.samples.join(", ")));
         }
         let answer = ask("Which one is right? [number, or nothing to stop]");
         let Some(reading) = answer.parse::<usize>().ok().and_then(|n| ambiguity.readings.get(n.wrapping_sub(1))) else {
@@ -278,7 +280,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         exit = exit.worse(Exit::Disk);
         note(scene, &error.to_string());
     }
-    let ending = Ending { start, end: jiff::Timestamp::now(), status: status(exit).to_owned(), exit: exit.code() };
+    let ending = Ending { start, end: jiff::Timestamp::now(), status: status(exit, &tally).to_owned(), exit: exit.code() };
     let written = files::write(folder, manifest, &ending);
     // The journal is the truth, also about what this process believes to have counted.
     let (paths, tally) = match &written {
@@ -299,9 +301,20 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     Ok(exit)
 }
 
-/// Makes the folder of the report, so that a place that cannot be written is told before anything is sent.
+/// Makes the places of the report, so that one that cannot be written is told before anything is sent.
 pub(crate) fn prepare_out(manifest: &Manifest) -> Result<(), String> {
-    std::fs::create_dir_all(&manifest.out).map_err(|e| format!("--out {}: {e}", manifest.out.display()))
+    std::fs::create_dir_all(&manifest.out).map_err(|e| format!("--out {}: {e}", manifest.out.display()))?;
+    for (flag, path) in [("--report", &manifest.report), ("--failed", &manifest.failed)] {
+        let Some(path) = path else { continue };
+        let told = |e: std::io::Error| format!("{flag} {}: {e}", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(told)?;
+        }
+        // A name beside the file proves the folder; the file itself is written whole or not at all.
+        let probe = path.with_extension("probe");
+        crate::journal::folder::private_file(&probe).and_then(|_| std::fs::remove_file(&probe)).map_err(told)?;
+    }
+    Ok(())
 }
 
 /// A report that cannot be written, with its exit code.
@@ -309,13 +322,28 @@ pub(crate) fn report_failure(error: ReportError) -> Failure {
     Failure::new(Exit::Disk, error)
 }
 
-fn status(exit: Exit) -> &'static str {
+fn status(exit: Exit, tally: &Tally) -> &'static str {
     match exit {
-        Exit::Done | Exit::SomeFailed | Exit::InDoubt => "completed",
+        Exit::Done | Exit::SomeFailed | Exit::InDoubt if tally.pending() == 0 => "completed",
         Exit::BadConfig => "halted",
         Exit::Int | Exit::Term | Exit::Hup => "interrupted",
         Exit::Disk => "failed",
         _ => "stopped",
+    }
+}
+
+/// Removes folders that never became a run because their process was killed while it read the list: they hold people's data.
+fn sweep(state_dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(state_dir.join("runs")) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let Ok(id) = entry.file_name().into_string() else { continue };
+        let folder = RunFolder { path: entry.path(), id };
+        // Whoever is still reading holds the lock, and has held it since just after the folder was made.
+        let young =
+            entry.metadata().and_then(|about| about.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() < 60));
+        if !young && !folder.path.join("run.json").exists() && folder.lock().is_ok() {
+            let _ = std::fs::remove_dir_all(&folder.path);
+        }
     }
 }
 
@@ -352,6 +380,11 @@ pub(crate) fn note(scene: &Scene<'_>, line: &str) {
     }
 }
 
+/// A line on stderr. Where nobody listens, that is no error of ours.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// "1 row", "12 rows".
 pub(crate) fn rows(count: u64) -> String {
     if count == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(count)) }
@@ -382,11 +415,11 @@ pub(crate) fn ask(question: &str) -> String {
     answer.trim().to_lowercase()
 }
 
-fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, found: &job::Found) -> Result<bool, Failure> {
+fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, new: &NewRunFlags, found: &job::Found) -> Result<bool, Failure> {
     if scene.config.defaults.on_invalid == Some(crate::config::defaults::OnInvalid::Skip) {
         return Ok(true);
     }
-    if flow.dry_run || flow.yes || !on_terminal() || found.good == 0 {
+    if new.dry_run || flow.yes || !on_terminal() || found.good == 0 {
         return Ok(false);
     }
     let question =
@@ -475,13 +508,13 @@ fn confirm(
         );
         return Err(Failure::new(Exit::Usage, what));
     }
-    eprint!("{}", plan(preparer, found, spooled));
+    say(plan(preparer, found, spooled).trim_end());
     loop {
         match ask(&format!("Send {} messages? [y/N/preview]", grouped(found.good))).as_str() {
             "y" | "yes" => return Ok(()),
             "p" | "preview" => {
                 if let Some(first) = &found.first {
-                    eprintln!("{}", message_text(&first.delivery));
+                    say(&message_text(&first.delivery));
                 }
             }
             _ => return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent")),

@@ -28,6 +28,14 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     };
     let lock = folder.lock().map_err(launch::lock_failure)?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
+    // Looked at before anything is opened for writing, so that a run that is complete stays exactly as it is.
+    if let Some(ended) = folder.ended().filter(|ended| ended.tally.pending() == 0 && ended.tally.undecided == 0) {
+        let what = format!(
+            "run {} is complete ({} sent): nothing to resume\n  = help: notify report {}",
+            manifest.id, ended.tally.sent, manifest.id
+        );
+        return Err(Failure::new(Exit::NothingToDo, what));
+    }
     let mut settings: Settings = serde_json::from_value(manifest.settings.clone())
         .map_err(|e| Failure::new(Exit::BadInput, format!("the settings of run {} cannot be read: {e}", manifest.id)))?;
     settings.amend(&args.flow);
@@ -93,6 +101,14 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         }
     }
     let feed = Feed::Spool;
+    let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+    if !harmless && !args.flow.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        let left = launch::grouped(recovery.tally.pending());
+        if !matches!(launch::ask(&format!("Send the {left} messages that are left? [y/N]")).as_str(), "y" | "yes") {
+            journal.close().await.map_err(disk)?;
+            return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent"));
+        }
+    }
     let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed };
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop(lock);

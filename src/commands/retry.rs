@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::launch::{self, Order, Scene};
 use crate::cli::{Global, InputFlags, Retry};
+use crate::config::Config;
 use crate::error::ErrorKind;
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};
@@ -15,6 +16,7 @@ use crate::journal::folder::RunFolder;
 use crate::report::files;
 use crate::source::options::{Dedupe, Format, Input};
 use crate::tally::State;
+use crate::template::source_files::TemplateFiles;
 
 /// Sends them again.
 pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
@@ -36,10 +38,10 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
             ),
             other => launch::folder_failure(other),
         })?;
-        let wants_doubt = only.kinds.contains(&ErrorKind::InDoubt);
         let file = Temporary::new(&scene.state_dir)?;
-        let state = if wants_doubt { State::InDoubt } else { State::Failed };
-        files::retry_file(&folder, &file.0, state).map_err(launch::report_failure)?;
+        let doubt = only.kinds.contains(&ErrorKind::InDoubt);
+        let states: &[State] = if doubt { &[State::Failed, State::InDoubt] } else { &[State::Failed] };
+        files::retry_file(&folder, &file.0, states).map_err(launch::report_failure)?;
         made.insert(file).0.clone()
     };
     let first = First::read(&path)?;
@@ -53,28 +55,33 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
     };
 
     let mut settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
-    let account = if args.target.via.is_none() { first.account.filter(|name| config.account(name).is_ok()) } else { None };
+    let account =
+        if args.target.via.is_none() { first.account.clone().filter(|name| config.account(name).is_ok()) } else { None };
     if let Some(account) = account {
         settings.via = account;
     }
     let mut read = job::read_options(&config, &settings, &InputFlags::default(), None, job::constants(&args.content)?)?;
     read.format = Some(Format::Jsonl);
-    read.dedupe = Dedupe::Key;
+    // A delivery that stands in the file twice is a duplicate under every rule; nothing else is.
+    read.dedupe = Dedupe::Off;
     read.only_default = args.target.via.is_some();
     read.default_account = Arc::from(settings.via.as_str());
+    let name = args.what.clone();
     let one_template = args.content.template.is_some();
+    let (lineage, parent) = (first.lineage.clone(), first.run.clone());
     let order = Order {
         command: "retry",
         input: Input::File(source),
         read,
-        template: args.content.template.or(first.template),
+        template: args.content.template.or_else(|| first.template(&config, &settings)),
         settings: Settings { one_template, ..settings },
-        lineage: first.lineage,
-        parent: first.run,
+        lineage,
+        parent,
         skip_invalid: args.skip_invalid,
         stream: false,
+        name: Some(name),
     };
-    let exit = launch::launch(&scene, order, &args.flow).await;
+    let exit = launch::launch(&scene, order, &args.flow, &args.new).await;
     drop((made, filtered));
     exit
 }
@@ -86,6 +93,7 @@ struct First {
     lineage: Option<String>,
     account: Option<String>,
     template: Option<String>,
+    template_path: Option<String>,
 }
 
 impl First {
@@ -105,7 +113,23 @@ impl First {
         // A line that cannot be read is told with its place when the whole list is read.
         let tree: Value = serde_json::from_str(&line).unwrap_or_default();
         let word = |name: &str| tree.get("_notify").and_then(|n| n.get(name)).and_then(Value::as_str).map(str::to_owned);
-        Ok(First { run: word("run"), lineage: word("lineage"), account: word("account"), template: word("template") })
+        Ok(First {
+            run: word("run"),
+            lineage: word("lineage"),
+            account: word("account"),
+            template: word("template"),
+            template_path: word("template_path"),
+        })
+    }
+}
+
+impl First {
+    /// The template by its name, or where it was when the run was made, if only that is there.
+    fn template(self, config: &Config, settings: &Settings) -> Option<String> {
+        let name = self.template?;
+        let known = TemplateFiles::find(&name, &settings.template_dirs(config)).is_ok();
+        let path = self.template_path.filter(|path| !known && Path::new(path).exists());
+        Some(path.unwrap_or(name))
     }
 }
 

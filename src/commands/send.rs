@@ -57,6 +57,7 @@ pub(crate) async fn run(global: &Global, args: Send) -> Result<Exit, Failure> {
         parent: None,
         skip_invalid: false,
         stream: false,
+        name: None,
     };
-    launch::launch(&scene, order, &args.flow).await
+    launch::launch(&scene, order, &args.flow, &args.new).await
 }

@@ -5,10 +5,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Whose count it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All deliveries of the account together.
@@ -97,6 +98,18 @@ impl fmt::Display for Quota {
     }
 }
 
+/// In the long form that [`Quota`] reads, so that nothing of it is lost on the way through a manifest.
+impl Serialize for Quota {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rate = Quota { scope: Scope::Account, ..*self }.to_string();
+        let mut map = serializer.serialize_struct("Quota", 3)?;
+        map.serialize_field("rate", &rate)?;
+        map.serialize_field("per", &self.scope)?;
+        map.serialize_field("burst", &self.burst)?;
+        map.end()
+    }
+}
+
 impl<'de> Deserialize<'de> for Quota {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -137,6 +150,16 @@ mod tests {
         }
         for text in ["", "5", "0/s", "5/", "5/fortnight", "-1/s", "5/0s"] {
             assert!(text.parse::<Quota>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_quota_is_lost_in_a_manifest() {
+        for (text, scope, burst) in [("5/10s", Scope::Domain, 7), ("14/s", Scope::Account, 1), ("3/1500ms", Scope::Address, 2)] {
+            let burst = NonZeroU32::new(burst).unwrap();
+            let quota = Quota { scope, burst, ..text.parse().unwrap() };
+            let kept = serde_json::to_string(&quota).unwrap();
+            assert_eq!(serde_json::from_str::<Quota>(&kept).unwrap(), quota, "{kept}");
         }
     }
 

@@ -239,36 +239,40 @@ pub fn csv(folder: &RunFolder, manifest: &Manifest, out: &mut dyn Write) -> Resu
     Ok(())
 }
 
-/// The lines of a retry file for all rows in `state`, as the journal has them now; for a file that is to be begun afresh.
+/// The lines of a retry file for all rows in these states, as the journal has them now; for a file that is to be begun afresh.
 pub(crate) fn rebuild(
     path: &Path,
-    state: State,
+    states: &[State],
     manifest: &Manifest,
     rows: &mut dyn Rows,
     reader: &mut Reader,
 ) -> Result<(), ReportError> {
     let telling = Telling::new(manifest);
     let mut file = Rising::begin(path)?;
-    let mut from = Position::row(0);
-    loop {
-        let page = reader.in_state(state, from, PAGE)?;
-        let Some(last) = page.last() else { break };
-        from = Position::row(last.position.row + 1);
-        for known in &page {
-            if let Some(row) = rows.page(known.position.row, 1)?.first() {
-                let line: Map<String, Value> = telling.retry(row, known);
-                file.write(|out| write_line(out, &line))?;
+    for state in states {
+        let mut from = Position::row(0);
+        loop {
+            let page = reader.in_state(*state, from, PAGE)?;
+            let Some(last) = page.last() else { break };
+            from = Position::row(last.position.row + 1);
+            for known in &page {
+                if let Some(row) = rows.page(known.position.row, 1)?.first() {
+                    let line: Map<String, Value> = telling.retry(row, known);
+                    file.write(|out| write_line(out, &line))?;
+                }
             }
         }
     }
     file.finish()
 }
 
-/// The rows of a run in `state` as a retry file at `path`, told anew from its journal.
+/// The rows of a run in these states as a retry file at `path`, told anew from its journal.
 ///
 /// # Errors
 /// The run's files, or `path`.
-pub fn retry_file(folder: &RunFolder, path: &Path, state: State) -> Result<(), ReportError> {
+pub fn retry_file(folder: &RunFolder, path: &Path, states: &[State]) -> Result<(), ReportError> {
     let manifest = folder.manifest()?;
-    rebuild(path, state, &manifest, &mut Spool::open(folder.spool_dir())?, &mut Reader::open(folder)?)
+    let mut rows = Spool::open(folder.spool_dir())?;
+    let mut reader = Reader::open(folder)?;
+    rebuild(path, states, &manifest, &mut rows, &mut reader)
 }

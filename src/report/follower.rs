@@ -62,7 +62,7 @@ impl Follower {
                 std::fs::create_dir_all(folder).map_err(failed)?;
             }
             if let Some(reader) = &mut journal {
-                files::rebuild(path, state, manifest, &mut *rows, reader)?;
+                files::rebuild(path, &[state], manifest, &mut *rows, reader)?;
             } else if !std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
                 drop(crate::journal::folder::private_file(path).map_err(failed)?);
             }

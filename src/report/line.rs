@@ -157,6 +157,10 @@ impl<'a> Telling<'a> {
         // A bad row may have been bad because of its `_via`: which account it is for is read again from its own columns.
         put("account", recipient.map(|_| (*known.account).into()));
         put("template", template.or(of_run.map(|t| t.name.as_str())).map(Value::from));
+        put(
+            "template_path",
+            of_run.filter(|t| template.is_none_or(|own| own == t.name)).map(|t| t.path.display().to_string().into()),
+        );
         put("template_hash", of_run.filter(|t| template.is_none_or(|own| own == t.name)).map(|t| t.digest.as_str().into()));
         put("kind", known.kind.map(|kind| kind.as_str().into()));
         put("code", known.code.as_deref().map(Value::from));

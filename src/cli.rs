@@ -167,7 +167,7 @@ pub struct InputFlags {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip: u64,
     /// Read at most N rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     /// What makes two rows the same, of which only the first is sent [default: address]
     #[arg(long, value_name = "BY")]
@@ -241,10 +241,10 @@ pub struct TargetFlags {
 #[derive(Debug, Clone, Default, Args)]
 pub struct FlowFlags {
     /// Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]
-    #[arg(short = 'j', long, value_name = "N", help_heading = "Pace")]
+    #[arg(short = 'j', long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub concurrency: Option<NonZeroUsize>,
     /// Deliveries of one request and rows of one journal group, at most [default: 100]
-    #[arg(short, long, value_name = "N", help_heading = "Pace")]
+    #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub batch_size: Option<NonZeroUsize>,
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
@@ -613,4 +613,9 @@ pub struct Sink {
     /// Print the counts as JSON at the end
     #[arg(long)]
     pub json: bool,
+}
+
+/// A whole number from 1 on, told in words where it is not one.
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "write a whole number, 1 or more".to_owned())
 }

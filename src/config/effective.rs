@@ -67,7 +67,12 @@ impl Config {
             let path = vec!["accounts".to_owned(), name.to_string()];
             match self.tree.get("accounts").and_then(|accounts| accounts.get(name)) {
                 Some(node) => {
-                    node.entries().iter().for_each(|entry| leaves(&path, entry, &masked(&entry.key, &entry.node), &mut all))
+                    // The address of a webhook is its key, whatever its path looks like; a mail server's is not.
+                    let webhook = node.get("platform").and_then(Node::text).is_some_and(|platform| platform == "webhook");
+                    for entry in node.entries() {
+                        let key = if webhook && entry.key == "url" { "webhook" } else { &entry.key };
+                        leaves(&path, entry, &masked(key, &entry.node), &mut all);
+                    }
                 }
                 None => all.push(([path, vec!["platform".to_owned()]].concat(), text(OUTBOX))),
             }

@@ -38,10 +38,13 @@ impl Summary {
 impl RunFolder {
     /// All runs whose manifest can be read, newest last.
     pub fn list(state_dir: &Path) -> Vec<(Manifest, Summary)> {
-        RunFolder::ids(state_dir)
+        let mut listed: Vec<(Manifest, Summary)> = RunFolder::ids(state_dir)
             .into_iter()
             .filter_map(|id| RunFolder::open(state_dir, &id).ok())
             .filter_map(|folder| Some((folder.manifest().ok()?, Summary::of(&folder))))
-            .collect()
+            .collect();
+        // Names say only the second, and after it chance: of two runs of one second the name does not tell which is newer.
+        listed.sort_by_cached_key(|(manifest, _)| (manifest.created.parse::<jiff::Timestamp>().ok(), manifest.id.clone()));
+        listed
     }
 }

@@ -1,6 +1,7 @@
 //! A run in words: the few lines at its end, and `notify report` on one screen.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use crate::error::ErrorKind;
@@ -13,7 +14,7 @@ use crate::tally::Tally;
 /// Accounts and errors shown of each; a screen has 24 lines.
 const MOST: usize = 6;
 
-/// At most six lines for the end of a run: numbers, rate, run, files, and what to do next.
+/// At most seven lines for the end of a run: numbers, rate, run, files, the first failure in its own words, and what to do next.
 pub fn summary(manifest: &Manifest, ending: &Ending, tally: &Tally, paths: &Paths) -> String {
     let mut text = format!("{}\n", counts(tally));
     let _ = writeln!(
@@ -27,12 +28,35 @@ pub fn summary(manifest: &Manifest, ending: &Ending, tally: &Tally, paths: &Path
     );
     let _ = writeln!(text, "report  {}", shown(&paths.report));
     if tally.failed > 0 {
+        if let Some(why) = why(&paths.failed_jsonl) {
+            let _ = writeln!(text, "why     {why}");
+        }
         let _ = writeln!(text, "failed  notify retry {}", shown(&paths.failed_jsonl));
     }
     if let Some(next) = next(manifest, tally) {
         let _ = writeln!(text, "next    {next}");
     }
     text
+}
+
+/// The first failure that was not told before the run began: its line, kind and words, out of the retry file. A count alone sends people
+/// into files to learn that a port was wrong. `None` where there is none near the beginning, or the file is not there.
+fn why(failed: &Path) -> Option<String> {
+    const LINES: usize = 100;
+    const BYTES: u64 = 1 << 20;
+    let file = std::fs::File::open(failed).ok()?;
+    for line in BufReader::new(file.take(BYTES)).lines().take(LINES) {
+        let row: serde_json::Value = serde_json::from_str(&line.ok()?).ok()?;
+        let about = &row["_notify"];
+        let kind = about["kind"].as_str()?;
+        if kind == ErrorKind::BadRow.as_str() {
+            continue;
+        }
+        let detail: String = about["detail"].as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).take(160).collect();
+        let line = about["line"].as_u64().map(|line| format!("line {line}: ")).unwrap_or_default();
+        return Some(format!("{line}{kind}: {detail}"));
+    }
+    None
 }
 
 /// What to do about what is not settled.
@@ -101,6 +125,9 @@ pub fn text(manifest: &Manifest, ending: Option<&Ending>, tally: &Tally, paths: 
     }
     let _ = writeln!(text, "\nreport  {}", shown(&paths.report));
     if tally.failed > 0 {
+        if let Some(why) = why(&paths.failed_jsonl) {
+            let _ = writeln!(text, "why     {why}");
+        }
         let _ = writeln!(text, "failed  notify retry {}", shown(&paths.failed_jsonl));
     }
     if let Some(next) = next(manifest, tally) {

@@ -46,24 +46,42 @@ pub(crate) fn fault(address: &str, column: &str, phone: bool) -> Option<String> 
         _ => None,
     });
     if let Some((wide, plain)) = wide {
-        return Some(format!("the address has the full-width character `{wide}`: write `{plain}`"));
+        return Some(format!("`{}` has the full-width character `{wide}`: write `{plain}`", shown(address)));
     }
     if address.chars().any(char::is_control) {
-        return Some("the address holds a line break or another control character".to_owned());
+        return Some(format!("the address `{}` holds a line break or another control character", shown(address)));
     }
     if let Some(c) = address.chars().find(|c| invisible(*c) && !c.is_whitespace()) {
-        return Some(format!("the address holds an invisible character (U+{:04X}): type it anew", c as u32));
+        return Some(format!("the address `{}` holds an invisible character (U+{:04X}): type it anew", shown(address), c as u32));
     }
     if phone || names_phones(column) {
         return excel(address).or_else(|| {
             let digits = address.chars().filter(char::is_ascii_digit).count();
-            (phone && digits > 15).then(|| format!("the number has {digits} digits; 15 is the most (E.164)"))
+            (phone && digits > 15).then(|| format!("`{}` has {digits} digits; 15 is the most (E.164)", shown(address)))
         });
     }
     if names_emails(column) {
         return email(address);
     }
     None
+}
+
+/// The cell as a message may quote it: on one line, what cannot be seen made visible, and not without end.
+fn shown(text: &str) -> String {
+    const MOST: usize = 80;
+    let mut out: String = text
+        .chars()
+        .take(MOST)
+        .map(|c| match c {
+            c if c.is_control() => '\u{2424}',
+            c if invisible(c) && !c.is_whitespace() => '\u{fffd}',
+            c => c,
+        })
+        .collect();
+    if text.chars().nth(MOST).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 /// Mistakes in an email address that need no grammar to be seen.
@@ -73,19 +91,22 @@ fn email(address: &str) -> Option<String> {
         _ => address,
     };
     if bare.matches('@').count() > 1 && !bare.starts_with('"') {
-        return Some("more than one address: a row is one recipient (JSON rows may have a list in `to`)".to_owned());
+        return Some(format!(
+            "`{}` is more than one address: a row is one recipient (JSON rows may have a list in `to`)",
+            shown(bare)
+        ));
     }
     let Some((local, domain)) = bare.rsplit_once('@') else {
-        return Some(format!("`{bare}` is not an email address: it has no `@`"));
+        return Some(format!("`{}` is not an email address: it has no `@`", shown(bare)));
     };
     if local.is_empty() || domain.is_empty() {
-        return Some("the email address has nothing on one side of its `@`".to_owned());
+        return Some(format!("`{}` has nothing on one side of its `@`", shown(bare)));
     }
     if bare.contains(char::is_whitespace) && !local.starts_with('"') {
-        return Some("the email address has a space in it".to_owned());
+        return Some(format!("`{}` has a space in it", shown(bare)));
     }
     if domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") || domain.contains(',') {
-        return Some(format!("`{domain}` is not a domain"));
+        return Some(format!("`{}` is not an email address: `{}` is not a domain", shown(bare), shown(domain)));
     }
     None
 }

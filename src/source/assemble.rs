@@ -419,6 +419,11 @@ impl Assembler {
     fn addresses(&self, fields: &Fields<'_>, account: usize) -> Result<Option<(usize, Vec<Result<String, String>>)>, Fault> {
         let columns = &self.plan.addresses[account];
         for n in columns {
+            // Where an account takes any kind of address, an empty email address must not turn the row into a text message: the header
+            // says which kind the list has, and the row lacks it. A JSON row says for itself what it has.
+            if matches!(fields, Fields::Cells(_)) && !columns.first().is_some_and(|first| self.plan.same_kind(*first, *n)) {
+                break;
+            }
             let Some(value) = fields.value(*n) else { continue };
             let one = |value: &Value| match scalar(value) {
                 Ok(text) => Ok(text.unwrap_or_default().into_owned()),

@@ -149,6 +149,28 @@ impl Plan {
     }
 }
 
+/// The kinds of address that a column can hold.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Email,
+    Phone,
+    OpenId,
+    Webhook,
+}
+
+impl Plan {
+    /// Whether two address columns hold addresses of one kind, so that one may stand in for the other.
+    pub fn same_kind(&self, one: usize, other: usize) -> bool {
+        let kind = |n: usize| match fold(&self.names[n]).as_str() {
+            "open_id" => Kind::OpenId,
+            "webhook" => Kind::Webhook,
+            name if names_phones(name) => Kind::Phone,
+            _ => Kind::Email,
+        };
+        kind(one) == kind(other)
+    }
+}
+
 /// Adds a notice, up to a bound.
 pub(crate) fn note(notices: &mut BTreeSet<String>, notice: String) {
     if notices.len() < MAX_NOTICES {

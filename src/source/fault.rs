@@ -44,7 +44,11 @@ impl fmt::Display for SourceError {
                 Ok(())
             }
             SourceError::Encoding(ambiguity) => ambiguity.fmt(f),
-            SourceError::Input { name, error } => write!(f, "cannot read {name}: {error}"),
+            SourceError::Input { name, error } => match error.kind() {
+                io::ErrorKind::NotFound => write!(f, "there is no file {name}"),
+                io::ErrorKind::PermissionDenied => write!(f, "{name} may not be read by this user (permission denied)"),
+                _ => write!(f, "cannot read {name}: {error}"),
+            },
             SourceError::Spool(error) => write!(f, "cannot write the spool of this run: {error}"),
         }
     }
@@ -88,6 +92,12 @@ impl fmt::Display for Ambiguity {
             writeln!(f, "  {:<14} {}", reading.label, reading.samples.join("  |  "))?;
         }
         let label = self.readings.first().map_or("gb18030", |reading| reading.label.as_str());
-        write!(f, "  = help: if the first line reads right, add --encoding {label}")
+        match self.readings.len() {
+            0 | 1 => write!(
+                f,
+                "  = help: if that reads right, add --encoding {label}; otherwise the file is damaged, or in another encoding"
+            ),
+            _ => write!(f, "  = help: add the one that reads right, such as --encoding {label}"),
+        }
     }
 }

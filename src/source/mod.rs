@@ -183,7 +183,9 @@ impl Reading<'_> {
         writer.header.columns.clone_from(&list.columns);
         writer.announce(true).map_err(Stop::Spool)?;
         let keyed = if list.format.delimited() { assembler.plan().key.is_some() } else { assembler.keyed > 0 };
-        if options.dedupe == Dedupe::Key && !keyed && taken > 0 {
+        // The rows of a retry file carry their keys in `_notify`, and nobody who retries said --dedupe.
+        let retried = assembler.plan().notify.is_some();
+        if options.dedupe == Dedupe::Key && !keyed && !retried && taken > 0 {
             let what = "--dedupe key: the rows have no key (--key COLUMN, or `_key`), so none is taken for a duplicate";
             note(&mut assembler.notices, what.to_owned());
         }
@@ -232,9 +234,7 @@ fn notices(assembler: &Assembler, encoding: &str, seen: u64, skip: u64) -> Vec<S
     if encoding != "UTF-8" {
         note(&mut notices, format!("read as {encoding}"));
     }
-    if seen == 0 {
-        note(&mut notices, "the list has no rows".to_owned());
-    } else if seen <= skip {
+    if seen > 0 && seen <= skip {
         note(&mut notices, format!("the list has {seen} rows, and --skip passed over all of them"));
     }
     notices.into_iter().collect()

@@ -135,7 +135,7 @@ fn a_list_that_is_damaged_is_refused() {
         assert!(error.contains(expected), "{input:?}: {error}");
     }
     let none = read(b"email,name\n", &options()).unwrap();
-    assert_eq!((none.told.rows, none.told.notices.as_slice()), (0, ["the list has no rows".to_owned()].as_slice()));
+    assert_eq!((none.told.rows, none.told.notices.as_slice()), (0, [].as_slice()));
 }
 
 #[test]

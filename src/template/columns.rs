@@ -71,7 +71,7 @@ impl Template {
             }
         }
         problems.sort_by(|a, b| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
-        problems
+        once(problems)
     }
 
     /// That the platform wants a form which there is not.
@@ -143,6 +143,28 @@ impl Template {
             });
         }
     }
+}
+
+/// One problem for each thing that is wrong, at its first place; the other places are told beside it.
+fn once(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut kept: Vec<(Problem, Vec<String>)> = Vec::new();
+    for problem in problems {
+        match kept.iter_mut().find(|(first, _)| first.what == problem.what) {
+            Some((_, places)) => {
+                let path = problem.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+                places.push(format!("{path}:{}:{}", problem.line.unwrap_or(1), problem.column.unwrap_or(1)));
+            }
+            None => kept.push((problem, Vec::new())),
+        }
+    }
+    let join = |(mut problem, places): (Problem, Vec<String>)| {
+        if !places.is_empty() {
+            let also = format!("it also stands at {}", places.join(", "));
+            problem.help = Some(problem.help.map_or_else(|| also.clone(), |help| format!("{help}\n  = note: {also}")));
+        }
+        problem
+    };
+    kept.into_iter().map(join).collect()
 }
 
 fn told(columns: &[String]) -> String {

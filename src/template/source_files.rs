@@ -65,7 +65,13 @@ impl TemplateFiles {
         }
         let known: Vec<String> = Self::names(search);
         let near = did_you_mean(name_or_path, known.iter().map(String::as_str));
-        let places: Vec<String> = search.iter().map(|folder| format!("`{}`", folder.display())).collect();
+        let mut places: Vec<String> = Vec::new();
+        for folder in search {
+            let place = format!("`{}`", folder.display());
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
         let help = match (near, known.is_empty()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, false) => format!("there are: {}", known.join(", ")),

@@ -4,6 +4,7 @@ mod kill;
 mod list;
 mod mail;
 mod manners;
+mod newcomer;
 mod peers;
 mod webhook;
 mod world;

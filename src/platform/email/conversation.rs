@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpStream;
@@ -406,6 +407,30 @@ impl Conversation {
         }
         self.out.clear();
         Ok(())
+    }
+
+    /// What the server has said, at hand already, though nothing was asked: a refusal in its own words, or that it is out of step.
+    pub(super) fn early_word(&mut self, phase: Phase) -> Option<SendError> {
+        let lost = match self.stream.read(&mut self.input).now_or_never() {
+            None => None,
+            Some(Ok(0)) => Some(Trouble::Lost("the server closed the connection".to_owned())),
+            Some(Ok(count)) => {
+                self.replies.extend(&self.input[..count]);
+                None
+            }
+            Some(Err(error)) => Some(Trouble::io(&error)),
+        };
+        if self.replies.is_empty() {
+            return lost.map(|trouble| trouble.unsent(phase));
+        }
+        match self.replies.next() {
+            Ok(Some(reply)) if matches!(reply.class(), 4 | 5) => Some(verdict::refusal(phase, &reply)),
+            Ok(_) => {
+                let what = format!("the server spoke out of turn before {}", phase.name());
+                Some(SendError::new(ErrorKind::Unavailable, what))
+            }
+            Err(what) => Some(Trouble::Malformed(what).unsent(phase)),
+        }
     }
 
     /// Resolves when the server speaks or leaves though nothing was asked.

@@ -39,8 +39,6 @@ pub(super) struct Job {
     pub letter: Letter,
     /// The last byte of the message may have left.
     pub dotted: bool,
-    /// It was put back once already.
-    pub again: bool,
     /// What the receipt should tell beside the success: refused `_cc`.
     pub note: Option<String>,
     answer: Option<oneshot::Sender<Verdict>>,
@@ -49,7 +47,7 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(letter: Letter) -> (Job, oneshot::Receiver<Verdict>) {
         let (answer, verdict) = oneshot::channel();
-        (Job { letter, dotted: false, again: false, note: None, answer: Some(answer) }, verdict)
+        (Job { letter, dotted: false, note: None, answer: Some(answer) }, verdict)
     }
 
     /// Answers.
@@ -122,8 +120,7 @@ impl Queue {
     }
 
     /// Puts a job back in front, untouched by the server.
-    pub(super) fn put_back(&self, mut job: Job) {
-        job.again = true;
+    pub(super) fn put_back(&self, job: Job) {
         let mut state = self.lock();
         state.waiting.push_front(job);
         if state.idle > 0 {

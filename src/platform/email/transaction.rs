@@ -60,6 +60,11 @@ impl Conversation {
                     continue;
                 }
                 self.served += 1;
+                // What was said unasked would be taken for the answer to what comes next.
+                if let Some(error) = self.early_word(Phase::Mail) {
+                    self.unsent(job, error, false, queue);
+                    return End::Broken;
+                }
             }
             let head = match (on_wire, self.pipelines(&job.letter)) {
                 (true, _) => self.read_head().await,
@@ -171,17 +176,19 @@ impl Conversation {
         let wait = self.settings.timeout;
         let mut refused: Option<SendError> = None;
         let mut answered = false;
-        let mut mail_taken = false;
+        let (mut mail_taken, mut rcpt_taken) = (false, false);
         if std::mem::take(&mut self.unfinished) {
             match self.reply(wait).await {
                 Ok(reply) if reply.code == 421 => return Head::Last { error: verdict::refusal(Phase::Mail, &reply), answered },
+                Ok(reply) if reply.class() == 3 => return Head::Last { error: out_of_step(Phase::Mail, &reply), answered },
                 Ok(_) => {}
                 Err(trouble) => return Head::Last { error: trouble.unsent(Phase::Mail), answered: !closed(&trouble) },
             }
         }
         for phase in [Phase::Mail, Phase::Rcpt] {
             match self.head_reply(phase, wait, answered).await {
-                Ok(Ok(())) => mail_taken |= phase == Phase::Mail,
+                Ok(Ok(())) if phase == Phase::Mail => mail_taken = true,
+                Ok(Ok(())) => rcpt_taken = true,
                 Ok(Err(error)) => refused = refused.or(Some(error)),
                 Err(last) => return last,
             }
@@ -190,6 +197,8 @@ impl Conversation {
         match self.reply(wait).await {
             Ok(reply) if reply.code == 354 => match refused {
                 None => Head::Go,
+                // MAIL refused, RCPT taken: a lone dot could deliver an empty message.
+                Some(error) if rcpt_taken => Head::Last { error, answered: true },
                 Some(error) => Head::Open(error),
             },
             Ok(reply) if reply.code == 421 => Head::Last { error: verdict::refusal(Phase::Data, &reply), answered },
@@ -303,6 +312,11 @@ impl Conversation {
             }
         }
         drop(content);
+        // A verdict before the dot is no verdict on the message: taken for one, it would report as sent what was never taken.
+        if let Some(error) = self.early_word(Phase::Dot) {
+            job.finish(Err(error));
+            return Err(End::Broken);
+        }
         self.out.extend_from_slice(b".\r\n");
         let dot = self.out.len();
         let next = self.append_next(queue);
@@ -388,9 +402,10 @@ impl Conversation {
     }
 
     /// A delivery whose session ended before its dot. A session that had carried others and answered nothing to this one was closing
-    /// already: that costs the row nothing, once; it goes to a fresh session.
+    /// already: that costs the row nothing, it goes to another session. However often: every such session has settled another delivery,
+    /// and a server that takes one message a connection would else use up the retries of rows that it never looked at.
     fn unsent(&self, job: Job, error: SendError, answered: bool, queue: &Queue) {
-        if !answered && self.served > 1 && !job.again {
+        if !answered && self.served > 1 {
             queue.put_back(job);
         } else {
             job.finish(Err(error));

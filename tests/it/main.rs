@@ -1,9 +1,11 @@
 //! The program as a user sees it: one binary of tests, real servers on loopback, assertions on what those received.
 
+mod house;
 mod kill;
 mod list;
 mod mail;
 mod manners;
 mod peers;
+mod readme;
 mod webhook;
 mod world;

@@ -24,9 +24,11 @@ const LEVELS: [(&str, &[&str]); 11] = [
 ];
 
 /// Circles that stand today. A circle that is not here fails the test, and so does a line here that is no longer true.
-const OWED: [&[&str]; 2] = [
+const OWED: [&[&str]; 3] = [
     // `header.rs` should not know mailboxes, or `clean` should stand in a file of its own.
     &["platform::email::address", "platform::email::header"],
+    // The names of variables (`{{delivery_id}}` and so on) that `settings` checks stand in `mime`; they belong into `settings`.
+    &["platform::email::mime", "platform::email::settings"],
     // `commands/mod.rs` is the table of verbs and also what the verbs share; the second belongs into a file beside them.
     &[
         "commands",

@@ -212,8 +212,11 @@ impl Settings {
 
     /// Where templates are looked for.
     pub fn template_dirs(&self, config: &Config) -> Vec<PathBuf> {
-        let mut dirs = vec![self.cwd.join("templates")];
-        dirs.extend(config.template_dirs.iter().cloned());
+        let mut dirs = config.template_dirs.clone();
+        let here = self.cwd.join("templates");
+        if !dirs.contains(&here) {
+            dirs.insert(0, here);
+        }
         dirs
     }
 
@@ -228,6 +231,12 @@ impl Settings {
     }
 }
 
+/// What the system says went wrong, without its number.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
 /// Variables of every row: `--vars FILE`, then `-V NAME=VALUE` over it.
 ///
 /// # Errors
@@ -236,7 +245,7 @@ pub fn constants(content: &ContentFlags) -> Result<Vars, Failure> {
     let mut vars = Vars::new();
     if let Some(path) = &content.vars {
         let told = |what: String| Failure::new(Exit::BadInput, format!("--vars {}: {what}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|e| told(e.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(|e| told(reason(&e)))?;
         let tree: serde_json::Value = serde_yaml::from_str(&text).map_err(|e| told(e.to_string()))?;
         match tree {
             serde_json::Value::Object(map) => vars = map,
@@ -428,6 +437,22 @@ impl Pinned {
             _ => Err(bad_input(problems)),
         }
     }
+}
+
+/// Without a template the rows must carry what is sent.
+///
+/// # Errors
+/// No column does: exit 3.
+pub fn check_content(columns: &[String]) -> Result<(), Failure> {
+    const CONTENT: [&str; 6] = ["text", "html", "markdown", "card", "json", "body"];
+    if columns.iter().any(|column| CONTENT.iter().any(|content| column.eq_ignore_ascii_case(content))) {
+        return Ok(());
+    }
+    let what = format!(
+        "there is no template, and no column carries the content of a message ({})\n  = help: name a template with -t; `notify templates list` shows what there is",
+        CONTENT.join(", ")
+    );
+    Err(Failure::new(Exit::BadInput, what))
 }
 
 /// Every problem in one message, exit 3.

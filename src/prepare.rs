@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, SendError};
 use crate::lane::Ready;
-use crate::recipient::{Place, Position, Row, Skip};
+use crate::recipient::{Place, Position, Row, RowError, Skip};
 use crate::template::compiled::Template;
 
 /// Everything that turns rows into deliveries, shared by the threads that do it.
@@ -116,7 +116,10 @@ impl Preparer {
         let message = match rendered {
             Ok(Ok(message)) => message,
             Ok(Err(error)) => {
+                let named = error.variable.as_ref().and_then(|name| recipient.vars.keys().position(|column| column == name));
                 let row_error = error.at(&place);
+                let column = row_error.place.column.or(named.and_then(|n| u32::try_from(n + 1).ok()));
+                let row_error = RowError { place: Place { column, ..row_error.place }, ..row_error };
                 let error = SendError::new(ErrorKind::BadRow, row_error.what);
                 return Prepared::Bad(Bad { position, place: row_error.place, account: account.clone(), error });
             }

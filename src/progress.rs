@@ -25,6 +25,8 @@ pub struct Progress {
     quiet: bool,
     secret: Vec<Arc<str>>,
     ticks: tokio::time::Interval,
+    /// Rows that an earlier life of the run had settled: they say nothing about the rate of this one.
+    before: Option<u64>,
 }
 
 /// What to tell.
@@ -49,14 +51,21 @@ impl Progress {
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5))
         };
         // The template is a constant of this file; if it were wrong the bar would only look different.
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} {per_sec}, {eta} left  {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len}  {eta} left  {msg}") {
             bar.set_style(style);
         }
         let events = telling.json.then(|| std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout()));
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut progress =
-            Progress { run: run.to_owned(), bar, events, quiet: telling.quiet, secret: telling.secret.clone(), ticks };
+        let mut progress = Progress {
+            run: run.to_owned(),
+            bar,
+            events,
+            quiet: telling.quiet,
+            secret: telling.secret.clone(),
+            ticks,
+            before: None,
+        };
         progress.event(&json!({ "type": "start", "run": run, "total": total }));
         progress
     }
@@ -103,6 +112,12 @@ impl Progress {
     /// The counts as they stand.
     pub fn tally(&mut self, tally: &Tally) {
         if !self.bar.is_hidden() {
+            if self.before.is_none() {
+                self.before = Some(tally.settled());
+                self.bar.set_position(tally.settled());
+                self.bar.reset_eta();
+                self.bar.reset_elapsed();
+            }
             self.bar.set_position(tally.settled());
             if tally.failed + tally.in_doubt > 0 {
                 self.bar.set_message(format!("{} failed, {} in doubt", tally.failed, tally.in_doubt));

@@ -177,6 +177,7 @@ pub async fn run(
         control,
         progress,
     };
+    flow.progress.tally(&flow.tally);
     let mut recovery = recovery;
     flow.take_up(&mut recovery);
     let mut rows = match feed {

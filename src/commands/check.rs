@@ -44,6 +44,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Option<&std::path::Path>) -> Result<Desk, Failure> {
     let mut settings = Settings::new(config, global, asked.content, asked.target, &FlowFlags::default())?;
     let read = job::read_options(config, &settings, asked.input, asked.key.clone(), job::constants(asked.content)?)?;
+    let constants: Vec<String> = read.constants.keys().cloned().collect();
     let input = job::input(asked.rows);
     let name = input.name();
     let folder = std::env::temp_dir().join(format!("notify-check-{}-{:08x}", std::process::id(), fastrand::u32(..)));
@@ -51,7 +52,10 @@ pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Opt
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&folder).map_err(disk)?;
     let spooled = source::spool(input, &read, &folder, &mut |_, _| {});
     let spooled = match spooled {
-        Ok(spooled) => spooled,
+        Ok(mut spooled) => {
+            spooled.columns.extend(constants);
+            spooled
+        }
         Err(error) => {
             let _ = std::fs::remove_dir_all(&folder);
             return Err(launch::source_failure(error));
@@ -74,6 +78,9 @@ fn prepare(
     spooled: &Spooled,
     out: Option<&std::path::Path>,
 ) -> Result<Preparer, Failure> {
+    if asked.content.template.is_none() && spooled.templates.is_empty() {
+        job::check_content(&spooled.columns)?;
+    }
     settings.accounts = launch::own_first(&settings.via, &spooled.accounts);
     let others: BTreeSet<String> = spooled.templates.clone();
     let pinned = Pinned::find(config, settings, asked.content.template.as_deref(), &others)?;

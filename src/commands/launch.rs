@@ -83,7 +83,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     }
     let input_name = name.unwrap_or_else(|| input.name());
 
-    let (spooled, piped) = if stream {
+    let constants: Vec<String> = read.constants.keys().cloned().collect();
+    let (mut spooled, piped) = if stream {
         let (spooled, piped) = open_stream(input, read, &folder)?;
         (spooled, Some(piped))
     } else {
@@ -92,8 +93,13 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     for notice in &spooled.notices {
         note(scene, notice);
     }
+    // What -V and --vars give is there for every row, like a column.
+    spooled.columns.extend(constants);
     if spooled.rows == 0 && !stream {
         return Err(Failure::new(Exit::NothingToDo, format!("{input_name} has no rows: nothing to do")));
+    }
+    if template.is_none() && spooled.templates.is_empty() && !stream {
+        job::check_content(&spooled.columns)?;
     }
     settings.accounts = own_first(&settings.via, &spooled.accounts);
     let named = if settings.one_template { BTreeSet::new() } else { spooled.templates.clone() };
@@ -118,11 +124,14 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
 
     let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
-        let rows = rows(found.bad);
-        let what = format!(
-            "{rows} of {} cannot be sent; nothing was sent\n  = help: mend them, or add --skip-invalid to send the other {} and get these in failed.jsonl",
-            spooled.rows, found.good
-        );
+        let them = if found.bad == 1 { "it" } else { "them" };
+        let help = match found.good {
+            0 => format!("mend {them} and try again"),
+            good => {
+                format!("mend {them}, or add --skip-invalid to send the other {} and get {them} in failed.jsonl", grouped(good))
+            }
+        };
+        let what = format!("{} of {} cannot be sent; nothing was sent\n  = help: {help}", rows(found.bad), grouped(spooled.rows));
         return Err(Failure::new(Exit::BadInput, what));
     }
     if new.dry_run {
@@ -303,7 +312,17 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
 
 /// Makes the places of the report, so that one that cannot be written is told before anything is sent.
 pub(crate) fn prepare_out(manifest: &Manifest) -> Result<(), String> {
-    std::fs::create_dir_all(&manifest.out).map_err(|e| format!("--out {}: {e}", manifest.out.display()))?;
+    if manifest.out.is_file() {
+        return Err(format!("--out {} is a file: name a folder", manifest.out.display()));
+    }
+    std::fs::create_dir_all(&manifest.out).map_err(|e| format!("--out {}: {}", manifest.out.display(), job::reason(&e)))?;
+    let report = Paths::of(manifest).report;
+    if let Some(other) = report_of(&report).filter(|id| *id != manifest.id) {
+        return Err(format!(
+            "{} holds the report of run {other}; nothing was sent\n  = help: name another folder with --out, or move that one away",
+            manifest.out.display()
+        ));
+    }
     for (flag, path) in [("--report", &manifest.report), ("--failed", &manifest.failed)] {
         let Some(path) = path else { continue };
         let told = |e: std::io::Error| format!("{flag} {}: {e}", path.display());
@@ -315,6 +334,12 @@ pub(crate) fn prepare_out(manifest: &Manifest) -> Result<(), String> {
         crate::journal::folder::private_file(&probe).and_then(|_| std::fs::remove_file(&probe)).map_err(told)?;
     }
     Ok(())
+}
+
+/// Of which run the report at that place is.
+fn report_of(path: &Path) -> Option<String> {
+    let tree: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    tree.get("batch_id")?.as_str().map(str::to_owned)
 }
 
 /// A report that cannot be written, with its exit code.

@@ -128,9 +128,12 @@ fn question(count: u64) -> Doubt {
          Send them again (same Message-ID or key), skip them, or leave them? [resend/skip/LEAVE]",
         launch::rows(count)
     );
-    match launch::ask(&question).as_str() {
-        "r" | "resend" => Doubt::Resend,
-        "s" | "skip" => Doubt::Skip,
-        _ => Doubt::Ask,
+    loop {
+        return match launch::ask(&question).as_str() {
+            "r" | "resend" => Doubt::Resend,
+            "s" | "skip" => Doubt::Skip,
+            "" | "l" | "leave" => Doubt::Ask,
+            _ => continue,
+        };
     }
 }

@@ -110,8 +110,14 @@ impl First {
         if line.trim().is_empty() {
             return Err(Failure::new(Exit::NothingToDo, format!("{} is empty: there is nothing to retry", path.display())));
         }
-        // A line that cannot be read is told with its place when the whole list is read.
         let tree: Value = serde_json::from_str(&line).unwrap_or_default();
+        if !tree.is_object() {
+            let what = format!(
+                "{} is no retry file: its first line is not a JSON object\n  = help: a list goes to `notify batch`; a retry file is the failed.jsonl of a run",
+                path.display()
+            );
+            return Err(Failure::new(Exit::BadInput, what));
+        }
         let word = |name: &str| tree.get("_notify").and_then(|n| n.get(name)).and_then(Value::as_str).map(str::to_owned);
         Ok(First {
             run: word("run"),

@@ -27,6 +27,10 @@ pub(crate) async fn run(global: &Global, args: Send) -> Result<Exit, Failure> {
         }
         other => other.map(str::to_owned),
     };
+    if args.text.is_some() && args.content.template.is_some() {
+        let what = "TEXT and --template exclude each other: give the text to the template with -V text=…";
+        return Err(Failure::new(Exit::Usage, what));
+    }
     if text.is_none() && args.content.template.is_none() {
         return Err(Failure::new(Exit::Usage, "nothing to send: give a TEXT, - to read it from stdin, or --template"));
     }

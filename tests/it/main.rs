@@ -1,11 +1,13 @@
 //! The program as a user sees it: one binary of tests, real servers on loopback, assertions on what those received.
 
 mod adversity;
+mod house;
 mod kill;
 mod list;
 mod mail;
 mod manners;
 mod newcomer;
 mod peers;
+mod readme;
 mod webhook;
 mod world;

@@ -183,7 +183,8 @@ fn own<'a>(kind: &'static str, address: SocketAddr, width: usize, count: u64, by
     }
 }
 
-fn script<'a>(file: &'static str, address: String, width: usize, count: u64, bytes: usize) -> Measure<'a> {
+/// A Python peer; `what` is the size of a ready mail or body, or the list of the whole job.
+fn script<'a>(file: &'static str, address: String, width: usize, count: u64, what: String) -> Measure<'a> {
     let path = peers().join(file);
     let imports = if file == "http_loop.py" { "import requests" } else { "import smtplib" };
     let known = Command::new("python3").args(["-c", imports]).output();
@@ -192,7 +193,7 @@ fn script<'a>(file: &'static str, address: String, width: usize, count: u64, byt
     }
     Measure::Client(Box::new(move || {
         let mut command = Command::new("python3");
-        command.arg(&path).arg(&address).args([width.to_string(), count.to_string(), bytes.to_string()]);
+        command.arg(&path).arg(&address).args([&width.to_string(), &count.to_string(), &what]);
         command
     }))
 }
@@ -237,12 +238,18 @@ fn smtp(scaled: &dyn Fn(u64) -> u64) -> Result<(), String> {
     let rows = scaled(20_000);
     let job = Job::new(rows, server.smtp, server.http)?;
     let (pool, one, eight, many) = (scaled(300), scaled(800), scaled(2_400), scaled(60_000));
-    let at = server.smtp;
+    let (at, list) = (server.smtp, job.path().join("users.csv").display().to_string());
     let rows = vec![
         row("**notify batch**, the whole job", rows, Measure::Whole(&job, "mail", "letter", &[])),
-        row("lettre, pooled async transport", pool, lettre(&peer, at, pool)),
-        row("smtplib loop, 1 process", one, script("smtp_loop.py", at.to_string(), 1, one, MAIL)),
-        row("smtplib loop, 8 processes", eight, script("smtp_loop.py", at.to_string(), 8, eight, MAIL)),
+        row("lettre, pooled async transport, ready mail", pool, lettre(&peer, at, pool)),
+        row(
+            "smtplib loop: row, template, EmailMessage; 1 process",
+            one,
+            script("smtp_loop.py", at.to_string(), 1, one, list.clone()),
+        ),
+        row("the same, 8 processes", eight, script("smtp_loop.py", at.to_string(), 8, eight, list)),
+        row("smtplib loop, ready mail; 1 process", one, script("smtp_loop.py", at.to_string(), 1, one, MAIL.to_string())),
+        row("the same, 8 processes", eight, script("smtp_loop.py", at.to_string(), 8, eight, MAIL.to_string())),
         row("ready mail, waits for each reply", many, own("lock-step", at, 8, many, MAIL)),
         row("ready mail, next head behind the body (the limit)", many, own("limit", at, 8, many, MAIL)),
     ];
@@ -260,8 +267,8 @@ fn distant(scaled: &dyn Fn(u64) -> u64) -> Result<(), String> {
     let at = proxy.address;
     let rows = vec![
         row("**notify batch**, the whole job", rows, Measure::Whole(&job, "mail", "letter", &[])),
-        row("lettre, pooled async transport", pool, lettre(&peer, at, pool)),
-        row("smtplib loop, 8 processes", python, script("smtp_loop.py", at.to_string(), 8, python, MAIL)),
+        row("lettre, pooled async transport, ready mail", pool, lettre(&peer, at, pool)),
+        row("smtplib loop, ready mail; 8 processes", python, script("smtp_loop.py", at.to_string(), 8, python, MAIL.to_string())),
         row("ready mail, waits for each reply", steps, own("lock-step", at, 8, steps, MAIL)),
         row("ready mail, next head behind the body (the limit)", most, own("limit", at, 8, most, MAIL)),
     ];
@@ -279,7 +286,7 @@ fn webhook(scaled: &dyn Fn(u64) -> u64) -> Result<(), String> {
         row(
             "requests loop, 64 threads, a session each",
             python,
-            script("http_loop.py", format!("http://{}/in", server.http), 64, python, BODY),
+            script("http_loop.py", format!("http://{}/in", server.http), 64, python, BODY.to_string()),
         ),
     ];
     compare("Webhook on loopback, 64 in flight, 300 bytes", &server, rows);

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
-use crate::run::OnError;
+use crate::run::{Doubt, OnError};
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -267,6 +267,9 @@ pub struct FlowFlags {
     /// What a row's final failure does to the run [default: continue]
     #[arg(long, value_name = "WHAT", help_heading = "Errors")]
     pub on_error: Option<OnError>,
+    /// What to do with rows of which nobody knows whether they were sent [default: ask]
+    #[arg(long, value_name = "WHAT", help_heading = "Errors")]
+    pub in_doubt: Option<InDoubt>,
     /// Further tries of a row after the first [default: 3]
     #[arg(long, value_name = "N", help_heading = "Errors")]
     pub retries: Option<u32>,
@@ -380,9 +383,6 @@ pub struct Resume {
     /// The run, or the beginning of its name [default: the newest incomplete one]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// What to do with rows of which nobody knows whether they were sent
-    #[arg(long, value_name = "WHAT", default_value = "ask", help_heading = "Errors")]
-    pub in_doubt: InDoubt,
     /// How, where it is not how it was.
     #[command(flatten)]
     pub flow: FlowFlags,
@@ -397,6 +397,16 @@ pub enum InDoubt {
     Skip,
     /// Send them again, under the same Message-ID or idempotency key.
     Resend,
+}
+
+impl From<InDoubt> for Doubt {
+    fn from(word: InDoubt) -> Self {
+        match word {
+            InDoubt::Ask => Doubt::Ask,
+            InDoubt::Skip => Doubt::Skip,
+            InDoubt::Resend => Doubt::Resend,
+        }
+    }
 }
 
 /// `notify check`.

@@ -22,7 +22,7 @@ use crate::platform::registry;
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::{self, Problem};
 use crate::recipient::{Addressing, Vars};
-use crate::run::{OnError, Rules};
+use crate::run::{Doubt, OnError, Rules};
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
 use crate::template::compiled::{Options, Template};
@@ -74,6 +74,9 @@ pub struct Settings {
     pub on_error: OnError,
     /// `--retries --delay --backoff --max-delay`.
     pub backoff: Backoff,
+    /// `--in-doubt`, for rows that come into doubt while the run lasts.
+    #[serde(default)]
+    pub in_doubt: Doubt,
     /// Templates that rows name by `_template`, pinned like the run's own.
     #[serde(default)]
     pub templates: Vec<String>,
@@ -113,7 +116,7 @@ impl Settings {
             rate,
             ..
         } = &config.defaults;
-        let Defaults { lenient, from, reply_to, .. } = &config.defaults;
+        let Defaults { lenient, from, reply_to, in_doubt, .. } = &config.defaults;
         let fallback = Backoff::default();
         let backoff = Backoff {
             retries: flow.retries.or(retries.max).unwrap_or(fallback.retries),
@@ -147,6 +150,7 @@ impl Settings {
             max_wait: flow.max_wait.or(*max_wait).unwrap_or(Duration::from_secs(15 * 60)),
             on_error: flow.on_error.or(on_error.map(OnError::from)).unwrap_or_default(),
             backoff,
+            in_doubt: flow.in_doubt.map(Doubt::from).or(in_doubt.map(Doubt::from)).unwrap_or_default(),
             templates: Vec::new(),
             one_template: false,
             accounts: Vec::new(),
@@ -171,6 +175,7 @@ impl Settings {
         set(&mut self.grace, &flow.grace);
         set(&mut self.max_wait, &flow.max_wait);
         set(&mut self.on_error, &flow.on_error);
+        set(&mut self.in_doubt, &flow.in_doubt.map(Doubt::from));
         set(&mut self.backoff.retries, &flow.retries);
         set(&mut self.backoff.delay, &flow.delay);
         set(&mut self.backoff.factor, &flow.backoff);
@@ -186,6 +191,7 @@ impl Settings {
             max_wait: self.max_wait,
             grace: self.grace,
             deadline: self.deadline,
+            in_doubt: self.in_doubt,
             folder: folder.clone(),
         }
     }
@@ -504,7 +510,7 @@ pub fn examine(
                     found.good += 1;
                     *found.by_account.entry(ready.account).or_default() += 1;
                     if found.first.is_none() {
-                        found.first = Some(ready);
+                        found.first = Some(*ready);
                     }
                 }
                 Prepared::Skipped(..) => found.skipped += 1,

@@ -30,7 +30,7 @@ pub struct Preparer {
 #[derive(Debug)]
 pub enum Prepared {
     /// It can go.
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// It fails alone, now.
     Bad(Bad),
     /// Policy: it is not sent.
@@ -128,7 +128,7 @@ impl Preparer {
             .and_then(DeliveryId::parse)
             .unwrap_or_else(|| DeliveryId::derive(&self.lineage, &recipient.key, &recipient.via));
         let envelope = Envelope { id, position, account: recipient.via, to: recipient.to, attempt: tried + 1 };
-        Prepared::Ready(Ready { account: index, lane, delivery: Delivery { envelope, message } })
+        Prepared::Ready(Box::new(Ready { account: index, lane, delivery: Delivery { envelope, message } }))
     }
 
     /// As [`Preparer::prepare`], and everything else that can be known before sending: for preflight.

@@ -24,15 +24,17 @@ use crate::exit::Exit;
 use crate::journal::damage::JournalError;
 use crate::journal::folder::RunFolder;
 use crate::journal::reader::Reader as JournalReader;
-use crate::journal::recovery::Recovery;
+use crate::journal::recovery::{Decision, Recovery};
 use crate::journal::writer::Journal;
 use crate::journal::{Attempt, Mark, Record};
 use crate::lane::{Lanes, Ticket, Turn};
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::Problem;
 use crate::progress::Progress;
-use crate::recipient::{Position, Skip};
+use crate::recipient::{Position, Row, Skip};
+use crate::source::fault::SourceError;
 use crate::source::spool::Spool;
+use crate::source::stream::Stream;
 use crate::tally::{State, Tally};
 
 /// Rows read and rendered ahead, in one piece; two pieces may wait, so this also bounds memory.
@@ -61,6 +63,37 @@ impl From<config::defaults::OnError> for OnError {
     }
 }
 
+/// `--in-doubt` for rows that come into doubt while the run lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// They wait for a decision: exit 6.
+    #[default]
+    Ask,
+    /// They stay in doubt, and that is the decision.
+    Skip,
+    /// They are tried again like a failure that may pass.
+    Resend,
+}
+
+impl From<config::defaults::InDoubt> for Doubt {
+    fn from(word: config::defaults::InDoubt) -> Self {
+        match word {
+            config::defaults::InDoubt::Ask => Doubt::Ask,
+            config::defaults::InDoubt::Skip => Doubt::Skip,
+            config::defaults::InDoubt::Resend => Doubt::Resend,
+        }
+    }
+}
+
+/// Where new rows come from.
+pub enum Feed {
+    /// The spool, whole.
+    Spool,
+    /// A pipe that may not end; its rows are in the spool as they come.
+    Stream(Box<Stream>),
+}
+
 /// What the flow needs to know of the run's settings.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -76,6 +109,8 @@ pub struct Rules {
     pub grace: Duration,
     /// When the run ends, finished or not.
     pub deadline: Option<Duration>,
+    /// What becomes of rows in doubt while the run lasts.
+    pub in_doubt: Doubt,
     /// Where spool and journal are.
     pub folder: RunFolder,
 }
@@ -110,6 +145,7 @@ pub async fn run(
     preparer: Arc<Preparer>,
     journal: Arc<Journal>,
     recovery: Recovery,
+    feed: Feed,
     rules: Rules,
     control: Control,
     progress: &mut Progress,
@@ -140,7 +176,10 @@ pub async fn run(
     };
     let mut recovery = recovery;
     flow.take_up(&mut recovery);
-    let mut rows = Reader::start(&flow.preparer, &flow.rules, recovery);
+    let mut rows = match feed {
+        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery),
+        Feed::Stream(stream) => Reader::follow(&flow.preparer, &flow.rules, *stream),
+    };
     loop {
         flow.obey();
         flow.wake()?;
@@ -241,10 +280,14 @@ impl Flow<'_> {
     }
 
     fn read_again(&mut self, ticket: Ticket, first: bool) -> Result<(), FlowError> {
+        if ticket.position.row >= self.spool.rows() {
+            // A stream has grown since the spool was opened.
+            self.spool = Spool::open(self.rules.folder.spool_dir()).map_err(FlowError::Spool)?;
+        }
         let row = self.spool.read(ticket.position).map_err(FlowError::Spool)?;
         match self.preparer.prepare(row, ticket.tried) {
-            Prepared::Ready(ready) if first => self.lanes.put_first(ready),
-            Prepared::Ready(ready) => self.lanes.put(ready),
+            Prepared::Ready(ready) if first => self.lanes.put_first(*ready),
+            Prepared::Ready(ready) => self.lanes.put(*ready),
             other => self.settle_unsent(other),
         }
         Ok(())
@@ -262,9 +305,21 @@ impl Flow<'_> {
                 return Ok(());
             }
             let Some(chunk) = rows.next_chunk() else { return Ok(()) };
-            for prepared in chunk.map_err(FlowError::Spool)? {
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err((exit, problem)) => {
+                    // What was read stays good and what is in flight lands; only nothing new comes.
+                    self.close(exit, Some(problem));
+                    return Ok(());
+                }
+            };
+            if rows.counts {
+                self.tally.total += chunk.len() as u64;
+                self.progress.total(self.tally.total);
+            }
+            for prepared in chunk {
                 match prepared {
-                    Prepared::Ready(ready) => self.lanes.put(ready),
+                    Prepared::Ready(ready) => self.lanes.put(*ready),
                     other => self.settle_unsent(other),
                 }
             }
@@ -416,7 +471,7 @@ impl Flow<'_> {
             }
             Err(error) => error,
         };
-        let idempotent = owner.platform.capability().idempotent;
+        let idempotent = owner.platform.capability().idempotent || self.rules.in_doubt == Doubt::Resend;
         let (holds, proven) = (self.lanes.holds(account, &lane), self.lanes.proven(account));
         let next = self.rules.backoff.next(attempt, &error, idempotent, holds, proven, &mut self.chance);
         let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };
@@ -478,7 +533,7 @@ impl Flow<'_> {
     /// A row that is settled without having been sent: bad, or skipped by policy.
     fn settle_unsent(&mut self, prepared: Prepared) {
         let record = match prepared {
-            Prepared::Ready(ready) => return self.lanes.put(ready),
+            Prepared::Ready(ready) => return self.lanes.put(*ready),
             Prepared::Bad(Bad { position, account, error, .. }) => {
                 let outcome = Outcome::Failed(error);
                 self.count(&account, &outcome, 0);
@@ -568,7 +623,11 @@ impl Flow<'_> {
         for account in self.preparer.accounts() {
             account.platform.close().await;
         }
-        self.journal.flush().await?;
+        self.journal.set_rows(self.tally.total).await?;
+        if self.rules.in_doubt == Doubt::Skip && self.tally.undecided > 0 {
+            self.journal.decide_in_doubt(Decision::Skip, &mut Recovery::default()).await?;
+            self.tally.undecided = 0;
+        }
         let mut exit = self.closing.unwrap_or(Exit::Done);
         if self.tally.failed > 0 {
             exit = exit.worse(Exit::SomeFailed);
@@ -588,12 +647,17 @@ impl Flow<'_> {
 
 /// Reads and renders ahead on a thread of its own, so that reading, rendering and sending overlap.
 struct Reader {
-    chunks: mpsc::Receiver<Result<Vec<Prepared>, Problem>>,
+    chunks: mpsc::Receiver<Chunk>,
     /// A chunk that was waited for and not handed on yet.
-    next: Option<Result<Vec<Prepared>, Problem>>,
+    next: Option<Chunk>,
     ended: bool,
+    /// Its rows are new to the tally.
+    counts: bool,
     thread: tokio::task::JoinHandle<()>,
 }
+
+/// Rows that were read and rendered, or why there are no more: the exit code and the words.
+type Chunk = Result<Vec<Prepared>, (Exit, String)>;
 
 impl Reader {
     fn start(preparer: &Arc<Preparer>, rules: &Rules, recovery: Recovery) -> Self {
@@ -602,14 +666,14 @@ impl Reader {
         let thread = tokio::task::spawn_blocking(move || {
             let mut spool = match Spool::open(&folder) {
                 Ok(spool) => spool,
-                Err(problem) => return drop(sender.blocking_send(Err(problem))),
+                Err(problem) => return drop(sender.blocking_send(Err((Exit::Disk, problem.to_string())))),
             };
             let mut from = 0;
             while from < spool.rows() {
                 let rows = match spool.read_many(from, CHUNK) {
                     Ok(rows) if rows.is_empty() => break,
                     Ok(rows) => rows,
-                    Err(problem) => return drop(sender.blocking_send(Err(problem))),
+                    Err(problem) => return drop(sender.blocking_send(Err((Exit::Disk, problem.to_string())))),
                 };
                 from += rows.len() as u64;
                 let chunk: Vec<Prepared> = rows
@@ -623,11 +687,67 @@ impl Reader {
                 }
             }
         });
-        Reader { chunks, next: None, ended: false, thread }
+        Reader { chunks, next: None, ended: false, counts: false, thread }
+    }
+
+    /// Rows of a pipe, each as soon as it comes. One thread waits for the pipe; another makes what came durable and renders it.
+    fn follow(preparer: &Arc<Preparer>, rules: &Rules, mut stream: Stream) -> Self {
+        let (rows, came) = std::sync::mpsc::sync_channel::<Result<Row, (Exit, String)>>(CHUNK);
+        let told = |error: SourceError| {
+            let exit = if matches!(error, SourceError::Spool(_)) { Exit::Disk } else { Exit::BadInput };
+            (exit, error.to_string())
+        };
+        // Not awaited: it may stand in a read of a pipe that never ends, and holds nothing but the spool's own files.
+        std::thread::spawn(move || {
+            loop {
+                match stream.read() {
+                    Ok(Some(row)) => {
+                        if rows.send(Ok(row)).is_err() {
+                            return;
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        let _ = rows.send(Err(told(error)));
+                        break;
+                    }
+                }
+            }
+            if let Err(error) = stream.finish() {
+                let _ = rows.send(Err((Exit::Disk, format!("the spool could not be written: {error}"))));
+            }
+        });
+        let (sender, chunks) = mpsc::channel(2);
+        let (preparer, folder) = (preparer.clone(), rules.folder.clone());
+        let thread = tokio::task::spawn_blocking(move || {
+            let durable = || crate::source::stream::sync(folder.spool_dir());
+            while let Ok(first) = came.recv() {
+                let together: Vec<_> = std::iter::once(first).chain(came.try_iter().take(CHUNK - 1)).collect();
+                if let Err(error) = durable() {
+                    let _ = sender.blocking_send(Err((Exit::Disk, format!("the spool could not be written: {error}"))));
+                    return;
+                }
+                let mut chunk = Vec::with_capacity(together.len());
+                for row in together {
+                    match row {
+                        Ok(row) => chunk.push(preparer.prepare(row, 0)),
+                        Err(end) => {
+                            let _ = sender.blocking_send(Ok(std::mem::take(&mut chunk)));
+                            let _ = sender.blocking_send(Err(end));
+                            return;
+                        }
+                    }
+                }
+                if sender.blocking_send(Ok(chunk)).is_err() {
+                    return;
+                }
+            }
+        });
+        Reader { chunks, next: None, ended: false, counts: true, thread }
     }
 
     /// A chunk that is at hand; `None` says nothing about the end.
-    fn next_chunk(&mut self) -> Option<Result<Vec<Prepared>, Problem>> {
+    fn next_chunk(&mut self) -> Option<Chunk> {
         if let Some(chunk) = self.next.take() {
             return Some(chunk);
         }
@@ -657,12 +777,11 @@ impl Reader {
     async fn stop(mut self) {
         self.chunks.close();
         while self.chunks.recv().await.is_some() {}
+        if self.counts {
+            // Its thread may wait for a pipe that nobody closes.
+            return;
+        }
         // A panic of the reader was told by the hook already, and its rows are still pending.
         let _ = self.thread.await;
     }
-}
-
-/// Only for documentation: where a position is told to a person, rows are counted from 1.
-pub fn row_number(position: Position) -> u64 {
-    position.row + 1
 }

@@ -20,6 +20,7 @@ pub(crate) async fn run(global: &Global, args: Batch) -> Result<Exit, Failure> {
         lineage: None,
         parent: None,
         skip_invalid: args.skip_invalid,
+        stream: args.input.stream,
     };
     launch::launch(&scene, order, &args.flow).await
 }

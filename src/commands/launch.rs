@@ -17,16 +17,17 @@ use crate::journal::lock::LockError;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::message::Body;
-use crate::prepare::Preparer;
+use crate::prepare::{Bad, Preparer};
 use crate::progress::{Progress, Telling};
 use crate::report::files::{self, ReportError};
 use crate::report::follower::Follower;
 use crate::report::paths::Paths;
 use crate::report::{text, totals};
-use crate::run;
-use crate::source;
+use crate::run::{self, Feed};
 use crate::source::fault::SourceError;
 use crate::source::options::{Input, ReadOptions};
+use crate::source::stream::Stream;
+use crate::source::{self, Spooled};
 use crate::tally::Tally;
 
 /// A list to be sent, as send, batch and retry describe it.
@@ -47,6 +48,8 @@ pub(crate) struct Order {
     pub parent: Option<String>,
     /// `--skip-invalid`.
     pub skip_invalid: bool,
+    /// `--stream`.
+    pub stream: bool,
 }
 
 /// What every command that runs something is given.
@@ -61,7 +64,7 @@ pub(crate) struct Scene<'a> {
 
 /// Takes a new list from its first byte to the report.
 pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) -> Result<Exit, Failure> {
-    let Order { command, input, read, template, mut settings, lineage, parent, skip_invalid } = order;
+    let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream } = order;
     let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
     let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;
     // Until the manifest is written there is no run: whatever fails before that leaves nothing behind.
@@ -77,13 +80,16 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     }
     let input_name = input.name();
 
-    let bar = Bar::new(scene, flow, "reading");
-    let spooled = source::spool(input, &read, folder.spool_dir(), &mut |at, of| bar.at(at, of)).map_err(source_failure)?;
-    bar.end();
+    let (spooled, piped) = if stream {
+        let (spooled, piped) = open_stream(input, read, &folder)?;
+        (spooled, Some(piped))
+    } else {
+        (spool(scene, flow, input, &mut read, &folder)?, None)
+    };
     for notice in &spooled.notices {
         note(scene, notice);
     }
-    if spooled.rows == 0 {
+    if spooled.rows == 0 && !stream {
         return Err(Failure::new(Exit::NothingToDo, format!("{input_name} has no rows: nothing to do")));
     }
     settings.accounts = own_first(&settings.via, &spooled.accounts);
@@ -99,20 +105,15 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     let lineage = lineage.unwrap_or_else(|| id.clone());
     let opening = settings.opening(scene.config, &id, &out);
     let accounts = job::open_accounts(scene.config, &settings, &settings.accounts, &opening)?;
-    job::check_columns(&own, &accounts, &spooled.columns)?;
-    for template in others.values() {
-        job::check_columns(template, &accounts, &spooled.columns)?;
+    // The columns of a JSON stream are known only when it has ended: there every row is asked for itself.
+    if !stream || spooled.format.delimited() {
+        for template in std::iter::once(&own).chain(others.values()) {
+            job::check_columns(template, &accounts, &spooled.columns)?;
+        }
     }
     let preparer = Arc::new(Preparer::new(accounts, own, others, settings.one_template, lineage.clone()));
 
-    let bar = Bar::new(scene, flow, "checking");
-    let found = job::examine(
-        &preparer,
-        folder.spool_dir(),
-        |bad| bar.line(&job::bad_line(&input_name, bad)),
-        |at, of| bar.at(at, Some(of)),
-    )?;
-    bar.end();
+    let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, &found)? {
         let rows = rows(found.bad);
         let what = format!(
@@ -126,10 +127,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
         eprintln!("Dry run: nothing was sent.");
         return Ok(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done });
     }
-    if found.good == 0 && found.skipped == 0 && !skip_invalid {
-        return Err(Failure::new(Exit::BadInput, "no row can be sent"));
-    }
-    confirm(scene, flow, &preparer, &found, &spooled)?;
+    confirm(scene, flow, &preparer, &found, &spooled, stream)?;
 
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
@@ -161,10 +159,69 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags) ->
     let journal =
         Journal::create(&folder, spooled.rows, follower.into_follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
     let recovery = Recovery { tally: Tally::new(spooled.rows), ..Recovery::default() };
+    let feed = piped.map_or(Feed::Spool, |stream| Feed::Stream(Box::new(stream)));
     let exit =
-        go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery }).await?;
+        go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed })
+            .await?;
     drop(lock);
     Ok(exit)
+}
+
+/// Reads the whole list. On a terminal an ambiguous encoding is asked about, elsewhere it is refused with the flag to add.
+fn spool(
+    scene: &Scene<'_>,
+    flow: &FlowFlags,
+    mut input: Input,
+    read: &mut ReadOptions,
+    folder: &RunFolder,
+) -> Result<Spooled, Failure> {
+    loop {
+        let bar = Bar::new(scene, flow, "reading");
+        let spooled = source::spool(input.clone(), read, folder.spool_dir(), &mut |at, of| bar.at(at, of));
+        bar.end();
+        let ambiguity = match spooled {
+            Ok(spooled) => return Ok(spooled),
+            Err(SourceError::Encoding(ambiguity)) if on_terminal() && read.encoding.is_none() && !flow.yes => ambiguity,
+            Err(error) => return Err(source_failure(error)),
+        };
+        eprintln!("{} is not UTF-8. It may be:", ambiguity.name);
+        for (n, reading) in ambiguity.readings.iter().enumerate() {
+            eprintln!("  {}  {}: {}", n + 1, reading.label, reading.samples.join(", "));
+        }
+        let answer = ask("Which one is right? [number, or nothing to stop]");
+        let Some(reading) = answer.parse::<usize>().ok().and_then(|n| ambiguity.readings.get(n.wrapping_sub(1))) else {
+            return Err(source_failure(SourceError::Encoding(ambiguity)));
+        };
+        read.encoding = Some(reading.label.clone());
+        if let Some(copy) = &ambiguity.copy {
+            // A pipe can be read only once; its copy is moved out of the way of the next.
+            let moved = folder.path.join("input.asked");
+            std::fs::rename(copy, &moved).map_err(|e| Failure::new(Exit::Disk, format!("{}: {e}", moved.display())))?;
+            input = Input::File(moved);
+        }
+    }
+}
+
+/// Opens a pipe that may not end: its rows are read while others are sent.
+fn open_stream(input: Input, read: ReadOptions, folder: &RunFolder) -> Result<(Spooled, Stream), Failure> {
+    let stream = Stream::open(input, read, folder.spool_dir()).map_err(source_failure)?;
+    let spooled = stream.begun();
+    Ok((spooled, stream))
+}
+
+/// Checks every row, with each bad one told at once.
+fn examine(
+    scene: &Scene<'_>,
+    flow: &FlowFlags,
+    preparer: &Preparer,
+    folder: &RunFolder,
+    input_name: &str,
+) -> Result<job::Found, Failure> {
+    let bar = Bar::new(scene, flow, "checking");
+    let told = |bad: &Bad| bar.line(&job::bad_line(input_name, bad));
+    let found = job::examine(preparer, folder.spool_dir(), told, |at, of| bar.at(at, Some(of)))?;
+    bar.end();
+    Ok(found)
 }
 
 /// A run that is ready to flow.
@@ -181,11 +238,13 @@ pub(crate) struct Going<'a> {
     pub journal: Journal,
     /// What was remembered.
     pub recovery: Recovery,
+    /// Where new rows come from.
+    pub feed: Feed,
 }
 
 /// Runs the flow, then tells how it was.
 pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) -> Result<Exit, Failure> {
-    let Going { folder, manifest, settings, preparer, journal, recovery } = going;
+    let Going { folder, manifest, settings, preparer, journal, recovery, feed } = going;
     let telling = Telling {
         json: flow.json,
         quiet: scene.global.quiet,
@@ -208,7 +267,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     let start = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());
     let journal = Arc::new(journal);
     let rules = settings.rules(folder);
-    let ended = run::run(preparer, journal.clone(), recovery, rules, control, &mut progress).await;
+    let ended = run::run(preparer, journal.clone(), recovery, feed, rules, control, &mut progress).await;
     signals.abort();
 
     let (tally, mut exit, reasons) = match ended {
@@ -336,8 +395,8 @@ fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, found: &job::Found) -> Result<b
 }
 
 /// What is about to happen: rows, accounts, the first message, and how long the limits make it.
-fn plan(preparer: &Preparer, found: &job::Found, spooled: &source::Spooled) -> String {
-    let mut text = format!("{}", rows(spooled.rows));
+fn plan(preparer: &Preparer, found: &job::Found, spooled: &Spooled) -> String {
+    let mut text = rows(spooled.rows);
     if found.skipped > 0 {
         text.push_str(&format!(", {} skipped as duplicates", grouped(found.skipped)));
     }
@@ -394,8 +453,16 @@ fn confirm(
     flow: &FlowFlags,
     preparer: &Preparer,
     found: &job::Found,
-    spooled: &source::Spooled,
+    spooled: &Spooled,
+    stream: bool,
 ) -> Result<(), Failure> {
+    if stream {
+        let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+        return match harmless || flow.yes {
+            true => Ok(()),
+            false => Err(Failure::new(Exit::Usage, "--stream sends as rows come and cannot ask: add --yes")),
+        };
+    }
     let harmless = found.by_account.keys().all(|index| preparer.accounts()[*index].platform.capability().harmless);
     let above = scene.config.defaults.confirm_above.unwrap_or(1);
     if harmless || flow.yes || found.good <= above {

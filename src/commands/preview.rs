@@ -52,7 +52,7 @@ pub(crate) async fn run(global: &Global, args: Preview) -> Result<Exit, Failure>
         match desk.preparer.examine(row) {
             Prepared::Ready(ready) => {
                 if let Some(out) = &args.out {
-                    write(out, &args, ready).await?;
+                    write(out, &args, *ready).await?;
                 } else {
                     let title = if several { format!("--- row {number}\n") } else { String::new() };
                     super::print(&format!("{title}{}\n", launch::message_text(&ready.delivery).trim_end()));

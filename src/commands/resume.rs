@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::launch::{self, Going, Scene};
-use crate::cli::{Global, InDoubt, Resume};
+use crate::cli::{Global, Resume};
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Pinned, Settings};
 use crate::journal::folder::RunFolder;
@@ -14,6 +14,8 @@ use crate::journal::runs::Summary;
 use crate::journal::writer::Journal;
 use crate::prepare::Preparer;
 use crate::report::follower::Follower;
+use crate::run::{Doubt, Feed};
+use crate::source::spool::Spool;
 use crate::tally::Tally;
 
 /// Finishes the run.
@@ -48,15 +50,21 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
 
     let disk = |error| Failure::new(Exit::Disk, error);
+    // A list that came by a pipe has as many rows as reached the spool before the end.
+    let rows = Spool::open(folder.spool_dir()).map_err(|problem| Failure::new(Exit::Disk, problem))?.rows();
     let (journal, mut recovery) = if folder.journal_path().is_file() {
         let follower = Follower::resume(&folder, &manifest).map_err(launch::report_failure)?;
         Journal::open(&folder, follower.into_follow()).map_err(disk)?
     } else {
         // Killed between the manifest and its journal: nothing was tried.
-        let recovery = Recovery { tally: Tally::new(manifest.rows), ..Recovery::default() };
+        let recovery = Recovery { tally: Tally::new(rows), ..Recovery::default() };
         let follower = Follower::create(&folder, &manifest).map_err(launch::report_failure)?;
-        (Journal::create(&folder, manifest.rows, follower.into_follow()).map_err(disk)?, recovery)
+        (Journal::create(&folder, rows, follower.into_follow()).map_err(disk)?, recovery)
     };
+    if recovery.tally.total != rows {
+        journal.set_rows(rows).await.map_err(disk)?;
+        recovery.tally.total = rows;
+    }
     let doubtful = recovery.tally.undecided;
     if doubtful == 0 && recovery.tally.pending() == 0 {
         journal.close().await.map_err(disk)?;
@@ -64,18 +72,18 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         return Err(Failure::new(Exit::NothingToDo, what));
     }
     if doubtful > 0 {
-        let decision = match args.in_doubt {
-            InDoubt::Ask if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => question(doubtful),
+        let decision = match settings.in_doubt {
+            Doubt::Ask if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => question(doubtful),
             other => other,
         };
         match decision {
-            InDoubt::Resend => {
+            Doubt::Resend => {
                 journal.decide_in_doubt(Decision::Resend, &mut recovery).await.map_err(disk)?;
             }
-            InDoubt::Skip => {
+            Doubt::Skip => {
                 journal.decide_in_doubt(Decision::Skip, &mut recovery).await.map_err(disk)?;
             }
-            InDoubt::Ask => launch::note(
+            Doubt::Ask => launch::note(
                 &scene,
                 &format!(
                     "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
@@ -84,7 +92,8 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
             ),
         }
     }
-    let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery };
+    let feed = Feed::Spool;
+    let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed };
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop(lock);
     Ok(exit)
@@ -97,15 +106,15 @@ fn newest_incomplete(state_dir: &Path) -> Option<RunFolder> {
     RunFolder::open(state_dir, &manifest.id).ok()
 }
 
-fn question(count: u64) -> InDoubt {
+fn question(count: u64) -> Doubt {
     let question = format!(
         "{} in doubt: the program ended before their answer came, so they may have been sent.\n\
          Send them again (same Message-ID or key), skip them, or leave them? [resend/skip/LEAVE]",
         launch::rows(count)
     );
     match launch::ask(&question).as_str() {
-        "r" | "resend" => InDoubt::Resend,
-        "s" | "skip" => InDoubt::Skip,
-        _ => InDoubt::Ask,
+        "r" | "resend" => Doubt::Resend,
+        "s" | "skip" => Doubt::Skip,
+        _ => Doubt::Ask,
     }
 }

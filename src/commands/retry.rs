@@ -72,6 +72,7 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
         lineage: first.lineage,
         parent: first.run,
         skip_invalid: args.skip_invalid,
+        stream: false,
     };
     let exit = launch::launch(&scene, order, &args.flow).await;
     drop((made, filtered));

@@ -56,6 +56,7 @@ pub(crate) async fn run(global: &Global, args: Send) -> Result<Exit, Failure> {
         lineage: None,
         parent: None,
         skip_invalid: false,
+        stream: false,
     };
     launch::launch(&scene, order, &args.flow).await
 }

@@ -1,6 +1,9 @@
 //! Reads a journal beside its writer, or after it: numbers, and what is known of each row in order.
 
+use std::collections::BTreeMap;
+
 use rusqlite::OptionalExtension;
+use rusqlite::types::ValueRef;
 
 use crate::error::{ErrorKind, SendError};
 use crate::journal::damage::JournalError;
@@ -40,7 +43,7 @@ impl Reader {
         self.store.rows
     }
 
-    /// The numbers, counted by SQLite.
+    /// The numbers, counted row by row.
     ///
     /// # Errors
     /// The disk.
@@ -52,46 +55,41 @@ impl Reader {
         self.reload_accounts()?;
         let failed = |error: rusqlite::Error| self.store.error("counting the journal", &error);
         let mut tally = Tally::new(self.store.rows);
-        let mut query = self
-            .store
-            .db
-            .prepare("SELECT state, kind, account, flags & 2, count(*), sum(attempts) FROM outcome GROUP BY 1, 2, 3, 4")
-            .map_err(failed)?;
-        let mut groups = query.query([]).map_err(failed)?;
-        while let Some(row) = groups.next().map_err(failed)? {
-            let misfit = || JournalError::damage(&self.store.path, "a state that cannot be", "what became of its rows");
-            let state: i64 = row.get(0).map_err(failed)?;
-            let state = usize::try_from(state).ok().and_then(|state| State::ALL.get(state)).copied().ok_or_else(misfit)?;
-            let kind: Option<String> = row.get(1).map_err(failed)?;
-            let kind = kind.as_deref().and_then(ErrorKind::parse);
-            let account = self.store.accounts.name(row.get(2).map_err(failed)?).ok_or_else(misfit)?;
-            let count = |column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0)).map_err(failed);
-            let (rows, attempts) = (count(4)?, count(5)?);
-            tally.settle(account, state, kind, rows, attempts);
-            if row.get::<_, bool>(3).map_err(failed)? {
-                tally.undecided = tally.undecided.saturating_sub(rows);
-            }
-        }
+        // Counted here row by row: SQLite would sort all rows in memory to group them.
         let mut query = self
             .store
             .db
             .prepare(
-                "SELECT account, kind, code, detail, count(*) FROM outcome WHERE kind IN ('unauthorized', 'misconfigured')
-                 GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 20",
+                "SELECT state, kind, account, flags & 2, attempts,
+                   CASE WHEN kind IN ('unauthorized', 'misconfigured') THEN code END,
+                   CASE WHEN kind IN ('unauthorized', 'misconfigured') THEN coalesce(detail, '') END
+                 FROM outcome",
             )
             .map_err(failed)?;
         let mut rows = query.query([]).map_err(failed)?;
+        let mut groups: BTreeMap<(i64, Option<ErrorKind>, i64, bool), (u64, u64)> = BTreeMap::new();
+        let misfit = || JournalError::damage(&self.store.path, "a state that cannot be", "what became of its rows");
         while let Some(row) = rows.next().map_err(failed)? {
-            let kind: String = row.get(1).map_err(failed)?;
-            let (Some(account), Some(kind)) = (self.store.accounts.name(row.get(0).map_err(failed)?), ErrorKind::parse(&kind))
-            else {
-                continue;
+            let kind = match row.get_ref(1).map_err(failed)? {
+                ValueRef::Text(text) => std::str::from_utf8(text).ok().and_then(ErrorKind::parse),
+                _ => None,
             };
-            let detail: Option<String> = row.get(3).map_err(failed)?;
-            let error =
-                SendError { kind, code: row.get(2).map_err(failed)?, detail: detail.unwrap_or_default(), retry_after: None };
-            let rows: i64 = row.get(4).map_err(failed)?;
-            tally.notice(account, &error, u64::try_from(rows).unwrap_or(0));
+            let account: i64 = row.get(2).map_err(failed)?;
+            if let (Some(kind), Some(detail)) = (kind, row.get::<_, Option<String>>(6).map_err(failed)?) {
+                let error = SendError { kind, code: row.get(5).map_err(failed)?, detail, retry_after: None };
+                tally.notice(self.store.accounts.name(account).ok_or_else(misfit)?, &error, 1);
+            }
+            let key = (row.get(0).map_err(failed)?, kind, account, row.get(3).map_err(failed)?);
+            let (count, attempts) = groups.entry(key).or_default();
+            *count += 1;
+            *attempts += u64::try_from(row.get::<_, i64>(4).map_err(failed)?).unwrap_or(0);
+        }
+        for ((state, kind, account, decided), (count, attempts)) in groups {
+            let state = usize::try_from(state).ok().and_then(|state| State::ALL.get(state)).copied().ok_or_else(misfit)?;
+            tally.settle(self.store.accounts.name(account).ok_or_else(misfit)?, state, kind, count, attempts);
+            if decided {
+                tally.undecided = tally.undecided.saturating_sub(count);
+            }
         }
         Ok(tally)
     }

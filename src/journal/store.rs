@@ -170,6 +170,15 @@ impl Store {
         Ok(())
     }
 
+    /// Says anew how many rows the run has.
+    pub(crate) fn set_rows(&mut self, rows: u64) -> Result<(), JournalError> {
+        let value = i64::try_from(rows).unwrap_or(i64::MAX);
+        let set = self.db.execute("UPDATE meta SET value = ?1 WHERE name = 'rows'", [value]);
+        set.map_err(|error| self.error("counting the rows of the run", &error))?;
+        self.rows = rows;
+        Ok(())
+    }
+
     /// After a failure nothing is folded when the database is closed: what the log holds was confirmed, what a checkpoint would
     /// write may not be.
     pub(crate) fn leave_log(&self) {

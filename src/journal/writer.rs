@@ -34,6 +34,7 @@ enum Order {
     Record(Record, i64),
     Flush(Reply),
     Decide(Decision, oneshot::Sender<Result<Vec<Known>, JournalError>>),
+    Rows(u64, Reply),
     Close(Reply),
 }
 
@@ -122,6 +123,14 @@ impl Journal {
     /// Something of it is not and never will be.
     pub async fn flush(&self) -> Result<(), JournalError> {
         self.ask(Order::Flush).await
+    }
+
+    /// Says how many rows the run has: a list that came by a pipe has grown since the journal was made.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn set_rows(&self, rows: u64) -> Result<(), JournalError> {
+        self.ask(|reply| Order::Rows(rows, reply)).await
     }
 
     /// Decides about all rows in doubt, durably, and brings `recovery` up to date.
@@ -270,7 +279,7 @@ impl Gathered {
                 self.group.stamps.push((at, self.group.attempts.len()));
             }
             Order::Flush(reply) => self.flushes.push(reply),
-            last @ (Order::Decide(..) | Order::Close(_)) => self.then = Some(last),
+            last @ (Order::Decide(..) | Order::Rows(..) | Order::Close(_)) => self.then = Some(last),
         }
     }
 
@@ -309,6 +318,13 @@ impl Writer {
                         Health::Draining(error) | Health::Dead(error) => Err(error.clone()),
                     };
                     let _ = reply.send(decided);
+                }
+                Some(Order::Rows(rows, reply)) => {
+                    let grown = match &self.health {
+                        Health::Well => self.store.set_rows(rows),
+                        Health::Draining(error) | Health::Dead(error) => Err(error.clone()),
+                    };
+                    let _ = reply.send(grown);
                 }
                 _ => {}
             }

@@ -127,7 +127,7 @@ impl Pace {
             .max()
             .unwrap_or_default();
         let now = RunClock.now();
-        self.keyed.retain(|_, gate| Duration::from(now.duration_since(gate.used)) <= longest);
+        self.keyed.retain(|_, gate| now.duration_since(gate.used) <= longest);
         self.prune_at = (self.keyed.len() * 2).max(4096);
     }
 }

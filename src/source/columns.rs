@@ -120,8 +120,8 @@ impl Plan {
             let addressing = &account.addressing;
             let mut columns: Vec<usize> = addressing.columns.iter().filter_map(|name| find(&fold(name))).collect();
             let wants = |name: &str| addressing.columns.iter().any(|column| fold(column) == name);
-            let emails = wants("email").then_some(&EMAIL_SYNONYMS[..]).unwrap_or_default();
-            let phones = (addressing.phone || wants("phone")).then_some(&PHONE_SYNONYMS[..]).unwrap_or_default();
+            let emails = if wants("email") { &EMAIL_SYNONYMS[..] } else { &[] };
+            let phones = if addressing.phone || wants("phone") { &PHONE_SYNONYMS[..] } else { &[] };
             if columns.is_empty()
                 && let Some(n) = emails.iter().chain(phones).find_map(|name| find(name))
             {

@@ -94,7 +94,7 @@ impl Format {
     }
 
     /// Whether rows are fields between delimiters.
-    pub(crate) fn delimited(self) -> bool {
+    pub fn delimited(self) -> bool {
         matches!(self, Format::Csv | Format::Tsv)
     }
 }

@@ -54,6 +54,12 @@ impl Forward {
     }
 }
 
+/// Makes durable what was written into the spool in `folder` so far, from whichever thread.
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder.join(ROWS))?.sync_data()?;
+    File::open(folder.join(INDEX))?.sync_data()
+}
+
 /// Reads a spool. Cheap to open; each reader has its own file handle.
 #[derive(Debug)]
 pub struct Spool {

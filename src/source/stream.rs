@@ -1,12 +1,13 @@
 //! Rows of a pipe that may not end: each is spooled as it comes and handed on at once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::problem::Problem;
 use crate::recipient::{Position, Row};
+use crate::source::Spooled;
 use crate::source::assemble::{Assembler, Entry};
 use crate::source::encoding::{Text, named};
 use crate::source::fault::SourceError;
@@ -30,6 +31,14 @@ pub struct Stream {
     passed: u64,
     taken: u64,
     over: bool,
+}
+
+/// Makes durable what a stream has written into the spool in `folder` so far; from any thread, while it goes on writing.
+///
+/// # Errors
+/// The disk's.
+pub fn sync(folder: &Path) -> io::Result<()> {
+    crate::source::spool::sync(folder)
 }
 
 impl Stream {
@@ -149,6 +158,23 @@ impl Stream {
     /// What the user should be told about how the list is understood, so far.
     pub fn notices(&self) -> Vec<String> {
         self.assembler.notices.iter().cloned().collect()
+    }
+
+    /// What is known of the list before its first row.
+    pub fn begun(&self) -> Spooled {
+        Spooled {
+            rows: 0,
+            bad: 0,
+            duplicates: 0,
+            accounts: BTreeSet::new(),
+            templates: BTreeSet::new(),
+            columns: self.list.columns.clone(),
+            encoding: self.options.encoding.clone().unwrap_or_else(|| "UTF-8".to_owned()),
+            format: self.list.format,
+            delimiter: self.list.delimiter,
+            notices: self.notices(),
+            digest: String::new(),
+        }
     }
 
     /// Closes the spool: it is whole now.

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
-use crate::run::{Doubt, OnError};
+use crate::rules::{Doubt, OnError};
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]

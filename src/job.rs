@@ -22,7 +22,7 @@ use crate::platform::registry;
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::{self, Problem};
 use crate::recipient::{Addressing, Vars};
-use crate::run::{Doubt, OnError, Rules};
+use crate::rules::{Doubt, OnError, Rules};
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
 use crate::template::compiled::{Options, Template};

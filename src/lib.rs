@@ -34,4 +34,5 @@ pub mod job;
 pub mod lane;
 pub mod prepare;
 pub mod progress;
+pub mod rules;
 pub mod run;

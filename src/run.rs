@@ -14,15 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::account::Account;
-use crate::backoff::{Backoff, Next};
+use crate::backoff::Next;
 use crate::batch::{Batch, Verdict, Verdicts};
-use crate::config;
 use crate::control::{Control, Order};
 use crate::delivery::{Delivery, Outcome};
 use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::journal::damage::JournalError;
-use crate::journal::folder::RunFolder;
 use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::{Decision, Recovery};
 use crate::journal::writer::Journal;
@@ -32,6 +30,7 @@ use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::{Position, Row, Skip};
+use crate::rules::{Doubt, OnError, Rules};
 use crate::source::fault::SourceError;
 use crate::source::spool::Spool;
 use crate::source::stream::Stream;
@@ -42,79 +41,12 @@ const SECOND_PASS: usize = 50_000;
 /// Rows read and rendered ahead, in one piece; two pieces may wait, so this also bounds memory.
 const CHUNK: usize = 128;
 
-/// `--on-error`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum OnError {
-    /// Record the failure and go on.
-    #[default]
-    Continue,
-    /// Stop at the first failure for good.
-    Abort,
-    /// Go on, then one more pass over the retryable failures.
-    Retry,
-}
-
-impl From<config::defaults::OnError> for OnError {
-    fn from(word: config::defaults::OnError) -> Self {
-        match word {
-            config::defaults::OnError::Continue => OnError::Continue,
-            config::defaults::OnError::Abort => OnError::Abort,
-            config::defaults::OnError::Retry => OnError::Retry,
-        }
-    }
-}
-
-/// `--in-doubt` for rows that come into doubt while the run lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Doubt {
-    /// They wait for a decision: exit 6.
-    #[default]
-    Ask,
-    /// They stay in doubt, and that is the decision.
-    Skip,
-    /// They are tried again like a failure that may pass.
-    Resend,
-}
-
-impl From<config::defaults::InDoubt> for Doubt {
-    fn from(word: config::defaults::InDoubt) -> Self {
-        match word {
-            config::defaults::InDoubt::Ask => Doubt::Ask,
-            config::defaults::InDoubt::Skip => Doubt::Skip,
-            config::defaults::InDoubt::Resend => Doubt::Resend,
-        }
-    }
-}
-
 /// Where new rows come from.
 pub enum Feed {
     /// The spool, whole.
     Spool,
     /// A pipe that may not end; its rows are in the spool as they come.
     Stream(Box<Stream>),
-}
-
-/// What the flow needs to know of the run's settings.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    /// Retries and their delays.
-    pub backoff: Backoff,
-    /// What a failure for good does to the run.
-    pub on_error: OnError,
-    /// Rows of one journal group and deliveries of one request, at most (`-b`).
-    pub batch_size: usize,
-    /// A wait longer than this leaves its rows pending.
-    pub max_wait: Duration,
-    /// How long a drain may take.
-    pub grace: Duration,
-    /// When the run ends, finished or not.
-    pub deadline: Option<Duration>,
-    /// What becomes of rows in doubt while the run lasts.
-    pub in_doubt: Doubt,
-    /// Where spool and journal are.
-    pub folder: RunFolder,
 }
 
 /// How a run ended.

@@ -1,13 +1,14 @@
 //! `notify batch`: a template to every row of a list.
 
 use super::launch::{self, Order, Scene};
+use super::open;
 use crate::cli::{Batch, Global};
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};
 
 /// Sends the list.
 pub(crate) async fn run(global: &Global, args: Batch) -> Result<Exit, Failure> {
-    let config = super::open_config(global)?;
+    let config = open::open_config(global)?;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
     let settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
     let read = job::read_options(&config, &settings, &args.input, args.key, job::constants(&args.content)?)?;

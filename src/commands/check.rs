@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::launch;
+use super::{launch, open};
 use crate::cli::{Check, ContentFlags, FlowFlags, Global, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -96,7 +96,7 @@ fn prepare(
 
 /// Checks the list.
 pub(crate) fn run(global: &Global, args: Check) -> Result<Exit, Failure> {
-    let config = super::open_config(global)?;
+    let config = open::open_config(global)?;
     let asked =
         Asked { rows: &args.rows, input: &args.input, key: args.key.clone(), content: &args.content, target: &args.target };
     let desk = desk(global, &config, &asked, None)?;
@@ -110,7 +110,7 @@ pub(crate) fn run(global: &Global, args: Check) -> Result<Exit, Failure> {
         &desk.folder,
         |bad| {
             if args.json {
-                super::print(&format!(
+                open::print(&format!(
                     "{}\n",
                     json!({
                         "type": "bad_row", "file": desk.name, "line": bad.place.line, "column": bad.place.column, "name": bad.place.name,
@@ -118,13 +118,13 @@ pub(crate) fn run(global: &Global, args: Check) -> Result<Exit, Failure> {
                     })
                 ));
             } else {
-                super::print(&format!("{}\n", job::bad_line(&desk.name, bad)));
+                open::print(&format!("{}\n", job::bad_line(&desk.name, bad)));
             }
         },
         |_, _| {},
     )?;
     if args.json {
-        super::print(&format!(
+        open::print(&format!(
             "{}\n",
             json!({ "type": "summary", "rows": desk.spooled.rows, "good": found.good, "bad": found.bad, "skipped": found.skipped })
         ));

@@ -1,5 +1,6 @@
 //! `notify completions`: the script that a shell reads.
 
+use super::open;
 use clap::CommandFactory;
 
 use crate::cli::Cli;
@@ -9,6 +10,6 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn run(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "notify", &mut script);
-    super::print(&String::from_utf8_lossy(&script));
+    open::print(&String::from_utf8_lossy(&script));
     Ok(Exit::Done)
 }

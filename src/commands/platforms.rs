@@ -1,12 +1,13 @@
 //! `notify platforms`: what can be sent with, and whether an account's credentials work.
 
+use super::open;
 use crate::cli::{Global, Platforms};
 use crate::exit::{Exit, Failure};
 use crate::platform::{Opening, registry};
 
 /// Lists, shows or checks.
 pub(crate) async fn run(global: &Global, args: Platforms) -> Result<Exit, Failure> {
-    let config = super::open_config(global)?;
+    let config = open::open_config(global)?;
     match args {
         Platforms::List { json } => {
             let mut text = String::new();
@@ -17,14 +18,14 @@ pub(crate) async fn run(global: &Global, args: Platforms) -> Result<Exit, Failur
                     text.push_str(&format!("{:<12} {}\n", platform.name, platform.title));
                 }
             }
-            super::print(&text);
+            open::print(&text);
             Ok(Exit::Done)
         }
         Platforms::Show { platform } => {
             let all = registry::platforms(&config.definitions);
             match all.iter().find(|listed| listed.name == platform) {
                 Some(listed) => {
-                    super::print(&listed.to_string());
+                    open::print(&listed.to_string());
                     Ok(Exit::Done)
                 }
                 None => {
@@ -39,7 +40,7 @@ pub(crate) async fn run(global: &Global, args: Platforms) -> Result<Exit, Failur
             let platform = registry::open(found, &opening).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
             match platform.check().await {
                 Ok(line) => {
-                    super::print(&format!("{account}: {line}\n"));
+                    open::print(&format!("{account}: {line}\n"));
                     Ok(Exit::Done)
                 }
                 Err(error) => Err(Failure::new(Exit::BadConfig, format!("{account}: {error}"))),

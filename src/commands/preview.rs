@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::check::{Asked, desk};
-use super::launch;
+use super::{launch, open};
 use crate::batch::Batch;
 use crate::cli::{Global, Preview};
 use crate::config::account::AccountConfig;
@@ -17,7 +17,7 @@ use crate::source::spool::Spool;
 
 /// Shows them.
 pub(crate) async fn run(global: &Global, args: Preview) -> Result<Exit, Failure> {
-    let config = super::open_config(global)?;
+    let config = open::open_config(global)?;
     let asked = Asked { rows: &args.rows, input: &args.input, key: None, content: &args.content, target: &args.target };
     let desk = desk(global, &config, &asked, args.out.as_deref())?;
     let disk = |problem| Failure::new(Exit::Disk, problem);
@@ -55,11 +55,11 @@ pub(crate) async fn run(global: &Global, args: Preview) -> Result<Exit, Failure>
                     write(out, &args, *ready).await?;
                 } else {
                     let title = if several { format!("--- row {number}\n") } else { String::new() };
-                    super::print(&format!("{title}{}\n", launch::message_text(&ready.delivery).trim_end()));
+                    open::print(&format!("{title}{}\n", launch::message_text(&ready.delivery).trim_end()));
                 }
             }
             Prepared::Skipped(_, _, crate::recipient::Skip::Duplicate { of }) => {
-                super::print(&format!("row {number} would be skipped: the same as row {}\n", of + 1));
+                open::print(&format!("row {number} would be skipped: the same as row {}\n", of + 1));
             }
             Prepared::Bad(bad) => {
                 eprintln!("{}", job::bad_line(&desk.name, &bad));
@@ -89,7 +89,7 @@ async fn write(out: &Path, args: &Preview, ready: Ready) -> Result<(), Failure> 
     let batch = Batch::one(ready.delivery);
     match outbox.send(&batch).await.into_inner().into_iter().next() {
         Some(Ok(receipt)) => {
-            super::print(&format!("{}\n", receipt.id.unwrap_or_default()));
+            open::print(&format!("{}\n", receipt.id.unwrap_or_default()));
             Ok(())
         }
         Some(Err(error)) => Err(Failure::new(Exit::Disk, error)),

@@ -1,6 +1,6 @@
 //! `notify report`: what a run did, told from its journal.
 
-use super::{launch, status};
+use super::{launch, open, status};
 use crate::cli::{Global, Report, ReportFormat};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::Ending;
@@ -19,14 +19,14 @@ pub(crate) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
     let ending = summary.ended.map(|ended| ended.ending);
     let paths = Paths::of(&manifest);
     match args.format {
-        ReportFormat::Text => super::print(&text::text(&manifest, ending.as_ref(), &tally, &paths)),
+        ReportFormat::Text => open::print(&text::text(&manifest, ending.as_ref(), &tally, &paths)),
         ReportFormat::Json => {
             // A run that has not ended is told as it stands now.
             let now = jiff::Timestamp::now();
             let start = manifest.created.parse().unwrap_or(now);
             let ending = ending.unwrap_or(Ending { start, end: now, status, exit: Exit::Stopped.code() });
             let tree = totals::json(&manifest, &ending, &tally, &paths);
-            super::print(&format!("{}\n", serde_json::to_string_pretty(&tree).unwrap_or_default()));
+            open::print(&format!("{}\n", serde_json::to_string_pretty(&tree).unwrap_or_default()));
         }
         ReportFormat::Csv => match files::csv(&folder, &manifest, &mut std::io::stdout().lock()) {
             // A reader of stdout that has gone is no error of ours.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::launch::{self, Going, Scene};
+use super::open;
 use crate::cli::{Global, Resume};
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Pinned, Settings};
@@ -14,7 +15,8 @@ use crate::journal::runs::Summary;
 use crate::journal::writer::Journal;
 use crate::prepare::Preparer;
 use crate::report::follower::Follower;
-use crate::run::{Doubt, Feed};
+use crate::rules::Doubt;
+use crate::run::Feed;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
 
@@ -46,7 +48,7 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         profile: global.profile.clone().or_else(|| settings.profile.clone()),
         ..global.clone()
     };
-    let config = super::open_config_in(&global, Some(&settings.cwd))?;
+    let config = open::open_config_in(&global, Some(&settings.cwd))?;
     let scene = Scene { config: &config, global: &global, state_dir };
 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::launch::{self, Order, Scene};
+use super::open;
 use crate::cli::{Global, InputFlags, Retry};
 use crate::config::Config;
 use crate::error::ErrorKind;
@@ -21,7 +22,7 @@ use crate::template::source_files::TemplateFiles;
 /// Sends them again.
 pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
     let only = Only::parse(&args.only)?;
-    let config = super::open_config(global)?;
+    let config = open::open_config(global)?;
     let state_dir = launch::state_dir(global)?;
     let scene = Scene { config: &config, global, state_dir };
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::launch;
+use super::{launch, open};
 use crate::cli::{Global, Runs};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::RunFolder;
@@ -43,6 +43,6 @@ pub(crate) fn run(global: &Global, args: &Runs) -> Result<Exit, Failure> {
             ));
         }
     }
-    super::print(&text);
+    open::print(&text);
     Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use serde_json::json;
 
 use super::launch::{self, Order, Scene};
+use super::open;
 use crate::cli::{Global, InputFlags, Send};
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};
@@ -34,7 +35,7 @@ pub(crate) async fn run(global: &Global, args: Send) -> Result<Exit, Failure> {
     if text.is_none() && args.content.template.is_none() {
         return Err(Failure::new(Exit::Usage, "nothing to send: give a TEXT, - to read it from stdin, or --template"));
     }
-    let config = super::open_config(global)?;
+    let config = open::open_config(global)?;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
     let settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
     let mut rows = String::new();

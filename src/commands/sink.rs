@@ -5,6 +5,7 @@ use std::io::Write;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::open;
 use crate::cli::Sink;
 use crate::exit::{Exit, Failure};
 use crate::sink::faults::rule::Faults;
@@ -54,14 +55,14 @@ pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
         let Ok(bound) = bound.await else { return };
         for (name, address) in [("smtp", bound.smtp), ("smtps", bound.smtps), ("http", bound.http)] {
             if let Some(address) = address {
-                super::print(&format!("{name} {address}\n"));
+                open::print(&format!("{name} {address}\n"));
             }
         }
     });
     let counts = serve(options, ready, stop).await.map_err(|e| usage(e.to_string()))?;
     let _ = told.await;
     if args.json {
-        super::print(&format!("{}\n", serde_json::to_string(&counts).unwrap_or_default()));
+        open::print(&format!("{}\n", serde_json::to_string(&counts).unwrap_or_default()));
     } else {
         let _ = writeln!(
             std::io::stderr(),

@@ -1,6 +1,6 @@
 //! `notify status`: how a run stands, also while another process works on it.
 
-use super::launch;
+use super::{launch, open};
 use crate::cli::{Global, Status};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::RunFolder;
@@ -45,7 +45,7 @@ pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
         if let (Some(fields), Some(holder)) = (tree.as_object_mut(), folder.holder()) {
             fields.insert("pid".into(), holder.pid.into());
         }
-        super::print(&format!("{tree}\n"));
+        open::print(&format!("{tree}\n"));
         return Ok(Exit::Done);
     }
     let mut text = format!("run      {}\nstatus   {}", manifest.id, status);
@@ -63,6 +63,6 @@ pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
     ] {
         text.push_str(&format!("{name:<8} {}\n", launch::grouped(count)));
     }
-    super::print(&text);
+    open::print(&text);
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::open;
 use crate::cli::{ContentFlags, FlowFlags, Global, TargetFlags, Templates};
 use crate::exit::{Exit, Failure};
 use crate::job::Settings;
@@ -10,7 +11,7 @@ use crate::template::source_files::TemplateFiles;
 
 /// Lists or shows.
 pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
-    let config = super::open_config(global)?;
+    let config = open::open_config(global)?;
     let settings = Settings::new(&config, global, &ContentFlags::default(), &TargetFlags::default(), &FlowFlags::default())?;
     let dirs = settings.template_dirs(&config);
     match args {
@@ -33,7 +34,7 @@ pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
                     ));
                 }
             }
-            super::print(&text);
+            open::print(&text);
         }
         Templates::Show { template } => {
             let files = TemplateFiles::find(&template, &dirs).map_err(|problem| Failure::new(Exit::BadInput, problem))?;
@@ -52,7 +53,7 @@ pub(crate) fn run(global: &Global, args: Templates) -> Result<Exit, Failure> {
                 let about = variable.description.as_deref().unwrap_or_default();
                 text.push_str(&format!("  {:<16} {:<8} {need:<16} {about}\n", variable.name, variable.kind.as_str()));
             }
-            super::print(&text);
+            open::print(&text);
         }
     }
     Ok(Exit::Done)

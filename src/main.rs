@@ -6,6 +6,7 @@ use clap::Parser;
 
 use notify::cli::{Cli, Color, LogFormat};
 use notify::commands;
+use notify::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -16,11 +17,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             anstream::eprintln!("error: the runtime could not start: {error}");
-            return ExitCode::from(notify::exit::Exit::Disk.code());
+            return ExitCode::from(Exit::Disk.code());
         }
     };
     let json = cli.wants_json();
-    let ended = runtime.block_on(commands::run(cli));
+    // As a task of its own the flow runs among the workers: its wake-ups stay on their queues instead of crossing threads.
+    let ended = runtime.block_on(async { tokio::spawn(commands::run(cli)).await });
+    let ended =
+        ended.unwrap_or_else(|_| Err(Failure::new(Exit::Disk, "notify itself failed; the journal is whole: notify resume")));
     // A blocking read of stdin or a slow name look-up must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     match ended {

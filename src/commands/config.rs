@@ -118,6 +118,24 @@ fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(missing))
 }
 
+/// Does what was asked.
+pub(crate) fn run(global: &Global, args: &crate::cli::Config) -> Result<Exit, Failure> {
+    match args {
+        crate::cli::Config::Path => open::print(&open::with_request(global, None, path)?),
+        crate::cli::Config::Show { origin, json } => open::print(&show(&open::open_config(global)?, *origin, *json)),
+        crate::cli::Config::Check => {
+            let examine = |config: &Config, account: &AccountConfig| match registry::addressing(account, &config.definitions) {
+                Ok(_) => Vec::new(),
+                Err(problem) => vec![problem],
+            };
+            let checked = open::with_request(global, None, |request| check(request, &examine))?;
+            open::print(&checked.text);
+            return Ok(if checked.ok { Exit::Done } else { Exit::BadConfig });
+        }
+    }
+    Ok(Exit::Done)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -207,22 +225,4 @@ mod tests {
             "config is good: no config file; everything is built in; 1 account, default outbox\n"
         );
     }
-}
-
-/// Does what was asked.
-pub(crate) fn run(global: &Global, args: &crate::cli::Config) -> Result<Exit, Failure> {
-    match args {
-        crate::cli::Config::Path => open::print(&open::with_request(global, None, path)?),
-        crate::cli::Config::Show { origin, json } => open::print(&show(&open::open_config(global)?, *origin, *json)),
-        crate::cli::Config::Check => {
-            let examine = |config: &Config, account: &AccountConfig| match registry::addressing(account, &config.definitions) {
-                Ok(_) => Vec::new(),
-                Err(problem) => vec![problem],
-            };
-            let checked = open::with_request(global, None, |request| check(request, &examine))?;
-            open::print(&checked.text);
-            return Ok(if checked.ok { Exit::Done } else { Exit::BadConfig });
-        }
-    }
-    Ok(Exit::Done)
 }

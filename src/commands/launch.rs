@@ -14,6 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::job::{self, Pinned, Settings};
 use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
 use crate::journal::lock::LockError;
+use crate::journal::reader::Reader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::message::Body;
@@ -283,7 +284,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
 
     let (tally, mut exit, reasons) = match ended {
         Ok(ending) => (ending.tally, ending.exit, ending.reasons),
-        Err(error) => (Tally::new(manifest.rows), Exit::Disk, vec![error.to_string()]),
+        Err(error) => (counted(folder, manifest), Exit::Disk, vec![error.to_string()]),
     };
     if let Err(error) = journal.end().await {
         exit = exit.worse(Exit::Disk);
@@ -302,12 +303,20 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         for reason in &reasons {
             let _ = writeln!(stderr, "{reason}");
         }
-        let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
+        // Without a report there is none to name; why not is told below.
+        if written.is_ok() {
+            let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
+        }
     }
     if let Err(error) = written {
         return Err(Failure::new(Exit::Disk, error));
     }
     Ok(exit)
+}
+
+/// What the journal says, where the flow could not.
+fn counted(folder: &RunFolder, manifest: &Manifest) -> Tally {
+    Reader::open(folder).and_then(|mut reader| reader.tally()).unwrap_or_else(|_| Tally::new(manifest.rows))
 }
 
 /// Makes the places of the report, so that one that cannot be written is told before anything is sent.

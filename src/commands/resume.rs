@@ -62,6 +62,7 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let disk = |error| Failure::new(Exit::Disk, error);
     // A list that came by a pipe has as many rows as reached the spool before the end.
     let rows = Spool::open(folder.spool_dir()).map_err(|problem| Failure::new(Exit::Disk, problem))?.rows();
+    whole(&folder)?;
     let (journal, mut recovery) = if folder.journal_path().is_file() {
         let follower = Follower::resume(&folder, &manifest).map_err(launch::report_failure)?;
         Journal::open(&folder, follower.into_follow()).map_err(disk)?
@@ -115,6 +116,17 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop(lock);
     Ok(exit)
+}
+
+/// Reads the spool from end to end: where it is damaged nothing more is sent until a person has looked.
+fn whole(folder: &RunFolder) -> Result<(), Failure> {
+    let disk = |problem| Failure::new(Exit::Disk, problem);
+    let mut spool = Spool::open(folder.spool_dir()).map_err(disk)?;
+    let mut from = 0;
+    while from < spool.rows() {
+        from += spool.read_many(from, 4096).map_err(disk)?.len().max(1) as u64;
+    }
+    Ok(())
 }
 
 /// The newest run that nobody works on and that has something left to do.

@@ -14,6 +14,9 @@ use crate::journal::table::{self, Accounts, Known};
 use crate::recipient::Position;
 use crate::tally::{State, Tally};
 
+/// What rows that are counted together have in common: state, kind, account, and whether a doubt was decided.
+type Alike = (i64, Option<ErrorKind>, i64, bool);
+
 /// A journal, open for reading only. Never blocks the writer, and is never blocked by it.
 #[derive(Debug)]
 pub struct Reader {
@@ -67,7 +70,7 @@ impl Reader {
             )
             .map_err(failed)?;
         let mut rows = query.query([]).map_err(failed)?;
-        let mut groups: BTreeMap<(i64, Option<ErrorKind>, i64, bool), (u64, u64)> = BTreeMap::new();
+        let mut groups: BTreeMap<Alike, (u64, u64)> = BTreeMap::new();
         let misfit = || JournalError::damage(&self.store.path, "a state that cannot be", "what became of its rows");
         while let Some(row) = rows.next().map_err(failed)? {
             let kind = match row.get_ref(1).map_err(failed)? {

@@ -199,3 +199,50 @@ fn completions_are_what_the_program_says() {
     world.notify(&["man", "man"]).code(0);
     assert!(world.read("man/notify-batch.1").contains("skip\\-invalid"));
 }
+
+#[test]
+fn a_stream_is_sent_row_by_row_and_counted_at_its_end() {
+    let sink = Sink::start(&[]);
+    let world = World::with_smtp(sink.smtp, "");
+    world.template();
+    let rows = b"email,name,n\na@example.com,A,1\nnot an address,B,2\nb@example.com,C,3\na@example.com,again,4\n";
+    world.notify_with(&["batch", "-", "--stream", "-t", "hello"], rows).code(2).err_has("--yes");
+    world.notify_with(&["batch", "-", "--stream", "-t", "hello", "--yes", "--out", "out"], rows).code(1);
+    assert_eq!(sink.taken().len(), 2);
+    let report = world.json("out/report.json");
+    let counts: Vec<u64> = ["total_messages", "sent", "failed", "skipped", "pending"]
+        .iter()
+        .map(|name| report[name].as_u64().expect("a count"))
+        .collect();
+    assert_eq!(counts, [4, 2, 1, 1, 0]);
+}
+
+#[test]
+fn a_complete_run_stays_as_it_is() {
+    let sink = Sink::start(&[]);
+    let world = World::with_smtp(sink.smtp, "");
+    world.list("users.csv", 3);
+    world.template();
+    world.notify(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out"]).code(0);
+    let before = world.notify(&["runs"]).code(0).out;
+    world.notify(&["resume"]).code(10);
+    let run = before.split_whitespace().next().expect("an id").to_owned();
+    world.notify(&["resume", &run]).code(10).err_has("complete");
+    assert_eq!(world.notify(&["runs"]).code(0).out, before);
+    // Another run never writes over its report.
+    world.list("users.csv", 4);
+    world.notify(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out"]).code(2).err_has(&run);
+    assert_eq!(sink.taken().len(), 3);
+}
+
+#[test]
+fn variables_of_the_command_line_count_as_columns() {
+    let world = World::new();
+    world.template();
+    world.notify(&["send", "--to", "a@example.com", "-t", "hello", "-V", "name=Ann", "-V", "n=1", "--out", "out"]).code(0);
+    world.file("vars.yaml", "n: 7\n");
+    world.file("one.csv", "email,name\na@example.com,A\n");
+    world.notify(&["batch", "one.csv", "-t", "hello", "--vars", "vars.yaml", "--out", "two"]).code(0);
+    world.notify(&["check", "one.csv", "-t", "hello", "-V", "n=7"]).code(0);
+    world.notify(&["batch", "one.csv"]).code(3).err_has("no template");
+}

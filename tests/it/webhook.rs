@@ -97,3 +97,36 @@ fn the_url_of_a_webhook_never_shows() {
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(world.path("out/failed.jsonl")).expect("file").permissions());
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[test]
+fn a_wait_beyond_max_wait_leaves_the_rows_pending_and_says_when() {
+    let (world, sink, code) = run("http-429[retry=3600]@100%", "", 600, &["--max-wait", "2s"]);
+    assert_eq!(code, 5);
+    let report = world.json("out/report.json");
+    assert_eq!((&report["pending"], &report["failed"]), (&600.into(), &0.into()));
+    assert!(sink.taken().is_empty());
+    // The same where our own limit is what binds.
+    let sink = Sink::start(&[]);
+    let world = World::with_webhook(sink.http, "");
+    world.list("users.csv", 3);
+    world.template();
+    world
+        .notify(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out", "--rate", "1/h"])
+        .code(5)
+        .err_has("resume after");
+    assert_eq!(sink.taken().len(), 1);
+}
+
+#[test]
+fn on_error_retry_goes_over_the_failures_once_more() {
+    let (world, sink, code) = run("http-503*2", "", 9, &["--retries", "0", "--on-error", "retry"]);
+    assert_eq!(code, 1, "refused twice, tried twice");
+    assert!(world.jsonl("out/results.jsonl").iter().all(|row| row["attempts"] == 2 && row["status"] == "failed"));
+    assert!(sink.taken().is_empty());
+    let (world, sink, code) = run("http-503*1", "", 9, &["--retries", "0", "--on-error", "retry"]);
+    assert_eq!(code, 0);
+    assert_eq!((sink.taken().len(), world.json("out/report.json")["sent"].as_u64()), (9, Some(9)));
+    let (world, _sink, code) = run("http-503@100%", "", 50, &["--retries", "0", "--on-error", "abort", "-j", "1"]);
+    assert_eq!(code, 5);
+    assert_eq!(world.json("out/report.json")["failed"], 1);
+}

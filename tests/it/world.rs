@@ -204,14 +204,14 @@ impl Ended {
     }
 
     #[track_caller]
-    pub fn err_has(self, text: &str) -> Self {
-        assert!(self.err.contains(text), "stderr has no {text:?}:\n{}", self.err);
+    pub fn out_has(self, text: &str) -> Self {
+        assert!(self.out.contains(text), "stdout has no {text:?}:\n{}", self.out);
         self
     }
 
     #[track_caller]
-    pub fn out_has(self, text: &str) -> Self {
-        assert!(self.out.contains(text), "stdout has no {text:?}:\n{}", self.out);
+    pub fn err_has(self, text: &str) -> Self {
+        assert!(self.err.contains(text), "stderr has no {text:?}:\n{}", self.err);
         self
     }
 }

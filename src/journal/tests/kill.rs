@@ -49,9 +49,9 @@ fn a_real_kill_loses_nothing_that_left() {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while file_len(&ledger) <= before && std::time::Instant::now() < until {
             assert!(child.try_wait().expect("child").is_none(), "round {round}: ended by itself");
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
         }
-        std::thread::sleep(std::time::Duration::from_millis(chance.u64(0..40)));
+        std::thread::park_timeout(std::time::Duration::from_millis(chance.u64(0..40)));
         child.kill().expect("SIGKILL");
         child.wait().expect("dead");
         // Seen through a copy, so that the next process finds what this one left.

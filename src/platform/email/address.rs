@@ -78,7 +78,7 @@ impl Mailbox {
             Some(quoted) => unquote(quoted),
             None => name.to_owned(),
         };
-        let name = super::header::clean(&name).into_owned();
+        let name = super::clean::clean(&name).into_owned();
         Ok(Mailbox { name: (!name.is_empty()).then_some(name), path: Path::parse(address)? })
     }
 }

@@ -3,38 +3,16 @@
 //! Written here and not by lettre's encoder, which panics on control characters, lets a text that looks like an encoded word through
 //! and does not break a word of more than 998 bytes.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::address::Mailbox;
+use super::clean::clean;
 
 /// Lines are folded at this many characters where they can be.
 const WISHED: usize = 78;
 /// A word longer than this cannot stay plain, since a line must not pass 998 bytes.
 const LONGEST_WORD: usize = 900;
-
-/// The text without CR, LF, NUL, other controls: a run of them is one space; none at the ends.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    let trimmed = text.trim();
-    if !trimmed.chars().any(char::is_control) {
-        return Cow::Borrowed(trimmed);
-    }
-    let mut out = String::with_capacity(trimmed.len());
-    let mut gap = false;
-    for c in trimmed.chars() {
-        if c.is_control() {
-            gap = true;
-            continue;
-        }
-        if std::mem::take(&mut gap) && !out.ends_with(' ') && c != ' ' {
-            out.push(' ');
-        }
-        out.push(c);
-    }
-    Cow::Owned(out)
-}
 
 /// Whether the name may stand before a colon (RFC 5322 §3.6.8), in a length that leaves room for the value.
 pub(super) fn is_name(name: &str) -> bool {

@@ -20,38 +20,10 @@ use crate::message::{Attachment, Body, Content, Message};
 
 use super::address::{Mailbox, Path};
 use super::body::{self, Encoding};
+use super::clean::clean;
 use super::header;
+use super::reserved::{ADDRESS, DELIVERY_ID, TOKEN, is_ours};
 use super::settings::{Settings, Unsubscribe};
-
-/// Variable of `return_path`.
-pub(super) const DELIVERY_ID: &str = "{{delivery_id}}";
-/// Variables of `unsubscribe`.
-pub(super) const TOKEN: &str = "{{token}}";
-pub(super) const ADDRESS: &str = "{{address}}";
-
-/// Fields that are made here and cannot be set by `headers:` or a template.
-const OURS: [&str; 14] = [
-    "from",
-    "sender",
-    "to",
-    "cc",
-    "bcc",
-    "reply-to",
-    "subject",
-    "date",
-    "message-id",
-    "mime-version",
-    "return-path",
-    "received",
-    "dkim-signature",
-    "resent-to",
-];
-
-/// Whether the field is made here.
-pub(super) fn is_ours(name: &str) -> bool {
-    OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours))
-        || name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-"))
-}
 
 /// Who a delivery is from and to, with every address checked.
 #[derive(Debug)]
@@ -141,7 +113,7 @@ pub(super) fn examine(message: &Message) -> Result<(), SendError> {
     }
     for (name, value) in &message.headers {
         if !header::is_name(name) || is_ours(name) {
-            return bad(format!("the header field `{}` cannot be set by a template", header::clean(name)));
+            return bad(format!("the header field `{}` cannot be set by a template", clean(name)));
         }
         if !value.is_ascii() && is_structured(name) {
             return bad(format!("the header field `{name}` takes ASCII only"));
@@ -257,7 +229,7 @@ fn is_structured(name: &str) -> bool {
 }
 
 fn field(out: &mut Vec<u8>, name: &str, value: &str) {
-    let mut value = header::clean(value);
+    let mut value = clean(value);
     if value.is_empty() || !header::is_name(name) {
         return;
     }
@@ -394,7 +366,7 @@ impl Parts<'_> {
 
     fn attachment(&self, out: &mut Vec<u8>, i: usize, attachment: &Attachment, inline: bool) -> Result<(), SendError> {
         let name = attachment.name.rsplit(['/', '\\']).next().unwrap_or_default();
-        let name = header::clean(name);
+        let name = clean(name);
         let name = if name.is_empty() { "attachment" } else { &name };
         out.extend_from_slice(b"Content-Type: ");
         out.extend_from_slice(media_type(&attachment.content_type).as_bytes());

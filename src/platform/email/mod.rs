@@ -32,6 +32,7 @@ use self::settings::{Security, Settings};
 mod address;
 mod auth;
 mod body;
+mod clean;
 mod conversation;
 #[cfg(feature = "dkim")]
 mod dkim;
@@ -40,6 +41,7 @@ mod mime;
 mod pool;
 mod queue;
 mod reply;
+mod reserved;
 mod settings;
 mod stream;
 mod transaction;

@@ -18,7 +18,7 @@ use crate::problem::Problem;
 
 use self::url::{Scheme, Server, is_loopback, server};
 use super::address::{Mailbox, Path};
-use super::{header, mime};
+use super::{header, reserved};
 
 mod url;
 
@@ -334,12 +334,12 @@ impl Settings {
 
         let return_path = written.return_path.map(|path| path.trim().trim_start_matches('<').trim_end_matches('>').to_owned());
         if let Some(path) = return_path.as_deref().filter(|path| !path.is_empty()) {
-            Path::parse(&path.replace(mime::DELIVERY_ID, "abcdefghijklmnopqrstuvwxyz"))
+            Path::parse(&path.replace(reserved::DELIVERY_ID, "abcdefghijklmnopqrstuvwxyz"))
                 .map_err(|error| wrong(format!("return_path: {error}")))?;
         }
         let headers: Vec<(String, String)> = written.headers.into_iter().collect();
         for (name, _) in &headers {
-            if !header::is_name(name) || mime::is_ours(name) {
+            if !header::is_name(name) || reserved::is_ours(name) {
                 return Err(advised(
                     format!("headers: `{name}` cannot be set"),
                     "free are fields such as List-Id, Feedback-ID, Auto-Submitted, Precedence and X-…",
@@ -437,7 +437,7 @@ fn unsubscribe(written: WrittenUnsubscribe) -> Result<Unsubscribe, String> {
         {
             return Err("url must begin with https:// and be plain ASCII (RFC 8058)".to_owned());
         }
-        if !uses(&written.url, mime::TOKEN) && !uses(&written.url, mime::ADDRESS) {
+        if !uses(&written.url, reserved::TOKEN) && !uses(&written.url, reserved::ADDRESS) {
             return Err("url must say who unsubscribes: put {{token}} or {{address}} into it".to_owned());
         }
     }
@@ -449,7 +449,7 @@ fn unsubscribe(written: WrittenUnsubscribe) -> Result<Unsubscribe, String> {
     if written.url.is_none() && written.mailto.is_none() {
         return Err("give `url`, `mailto` or both".to_owned());
     }
-    if secret.is_none() && (uses(&written.url, mime::TOKEN) || uses(&written.mailto, mime::TOKEN)) {
+    if secret.is_none() && (uses(&written.url, reserved::TOKEN) || uses(&written.mailto, reserved::TOKEN)) {
         return Err("{{token}} needs `secret`".to_owned());
     }
     Ok(Unsubscribe { url: written.url, mailto: written.mailto.map(|m| m.trim_start_matches("mailto:").to_owned()), secret })

@@ -144,7 +144,7 @@ fn bad_rows_are_rows_with_a_place_and_what_could_be_read() {
     let read = read(input.as_bytes(), &options()).unwrap();
     let got: Vec<String> = read.rows.iter().map(tell).collect();
     assert_eq!(got[0], "2:1(email)! the row has no address: `email` is empty");
-    assert!(got[1].starts_with("3:1(email)! the address has the full-width character `＠`"), "{}", got[1]);
+    assert!(got[1].starts_with("3:1(email)! `zoe＠example.com` has the full-width character `＠`"), "{}", got[1]);
     assert!(got[2].starts_with("4! the row has 1 field where the header has 2"));
     assert!(got[3].starts_with("5! the row has 4 fields where the header has 2"));
     assert!(got[4].starts_with("6 mail x@y"));
@@ -213,7 +213,7 @@ fn accounts_and_fans() {
     let read = read(input.as_bytes(), &options()).unwrap();
     let got: Vec<String> = read.rows.iter().map(tell).collect();
     assert_eq!(got[0], r#"1 mail a@b {"to":"a@b","n":1}"#);
-    assert!(got[1].starts_with("1:1(to)! the address has the full-width"));
+    assert!(got[1].starts_with("1:1(to)! `c＠d` has the full-width"));
     assert_eq!(read.rows[1].raw["to"], json!("c＠d"));
     assert_eq!(got[2], r#"1 mail e@f {"to":"e@f","n":1}"#);
     assert_eq!(got[3], "2 =0");
@@ -322,7 +322,7 @@ fn encodings_are_obeyed_told_or_refused() {
     };
     assert_eq!((ambiguity.line, ambiguity.readings[0].label.as_str()), (2, "gb18030"));
     let shown = ambiguity.to_string();
-    assert!(shown.contains("李雷") && shown.ends_with("add --encoding gb18030"), "{shown}");
+    assert!(shown.contains("李雷") && shown.contains("--encoding gb18030"), "{shown}");
     let named = |label: &str| ReadOptions { encoding: Some(label.into()), ..options() };
     for label in ["gb18030", "GBK"] {
         let read = read(&gbk, &named(label)).unwrap();
@@ -536,12 +536,12 @@ fn the_samples_are_what_the_guide_says() {
         "2 mail ann.lee@example.com",
         "3:1(email)! the row has no address",
         "4:1(email)! `zoe.martin.example.com` is not an email address",
-        "5:1(email)! the address has the full-width character",
+        "5:1(email)! `li.lei＠example.com` has the full-width character",
         "6! the row has 2 fields where the header has 4",
         "7! the row has 6 fields where the header has 4",
         "8:3(phone)! a spreadsheet made `1.2025550106E+10`",
         "9:2(name)! text follows a closing quote",
-        "10:1(email)! more than one address",
+        "10:1(email)! `two@example.com; second@example.com` is more than one address",
         "11 =0",
         "12 mail multi@example.com",
         "14 mail noamount@example.com",

@@ -11,12 +11,12 @@ use crate::world::repository;
 /// files of one room, and the words among themselves, may use each other as long as no circle comes of it.
 const LEVELS: [(&str, &[&str]); 12] = [
     ("words", &["batch", "control", "delivery", "error", "exit", "message", "problem", "recipient", "tally"]),
-    ("rooms", &["backoff", "journal", "limit", "progress", "source", "template"]),
+    ("rooms", &["backoff", "journal", "limit", "source", "template"]),
     ("rooms on rooms", &["config", "report"]),
     ("who delivers", &["platform", "sink"]),
     ("account", &["account"]),
     ("lane", &["lane"]),
-    ("prepare", &["prepare"]),
+    ("prepare", &["prepare", "progress"]),
     ("rules", &["rules"]),
     ("the flow", &["run"]),
     ("words as typed", &["cli"]),

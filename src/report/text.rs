@@ -63,7 +63,7 @@ fn why(failed: &Path) -> Option<String> {
 fn next(manifest: &Manifest, tally: &Tally) -> Option<String> {
     let id = &manifest.id;
     if tally.undecided > 0 {
-        Some(format!("notify resume {id} --in-doubt resend|skip  ({} may or may not have been sent)", number(tally.undecided)))
+        Some(format!("notify resume {id} --in-doubt resend  (or skip: {} may or may not have been sent)", number(tally.undecided)))
     } else if tally.pending() > 0 {
         Some(format!("notify resume {id}"))
     } else {
@@ -114,7 +114,12 @@ pub fn text(manifest: &Manifest, ending: Option<&Ending>, tally: &Tally, paths: 
     if !kinds.is_empty() {
         text.push('\n');
         for (kind, rows) in kinds.iter().take(MOST) {
-            let _ = writeln!(text, "{:13} {:>9}  {}", kind.as_str(), number(*rows), advice(*kind));
+            let decided = *kind == ErrorKind::InDoubt && tally.undecided == 0;
+            let what = match decided {
+                true => "left in doubt by decision: `notify retry RUN --only in_doubt` sends them again",
+                false => advice(*kind),
+            };
+            let _ = writeln!(text, "{:13} {:>9}  {what}", kind.as_str(), number(*rows));
         }
         more(&mut text, kinds.len());
     }

@@ -20,6 +20,8 @@ use crate::recipient::Position;
 const ROWS_OF_A_LANE: usize = 256;
 /// Tickets of all lanes together (24 bytes each, about 56 while they rest); when they are used up, the reader waits.
 const TICKETS: usize = 500_000;
+/// How soon it is looked again whether the wire has taken what was handed over.
+const AHEAD: Duration = Duration::from_millis(1);
 /// Refusals of policy (550 5.7.x) in a row, over so many domains, that are the account's fault and not the row's.
 const POLICY_STRIKES: (usize, usize) = (20, 5);
 /// Rows in a row that call the account misconfigured although it has worked before.
@@ -96,6 +98,10 @@ struct Road {
     width: usize,
     batch: usize,
     in_flight: usize,
+    /// Of those, the ones that are not handed to the platform yet.
+    gathered: usize,
+    /// Under a limit, so many deliveries may be on their way to the wire at once: more would leave together when it opens.
+    most_ahead: Option<usize>,
     pace: Pace,
     held_until: Option<Instant>,
     /// Its pace makes it wait for longer than `--max-wait`.
@@ -144,6 +150,8 @@ impl Lanes {
                 width: account.width.max(1),
                 batch: account.batch.max(1),
                 in_flight: 0,
+                gathered: 0,
+                most_ahead: account.quotas.iter().map(|quota| quota.burst.get() as usize).min(),
                 pace: account.pace(),
                 held_until: None,
                 parked: false,
@@ -227,10 +235,16 @@ impl Lanes {
         self.timers.push(Reverse((until, Wake::Row(account, ticket, rest))));
     }
 
-    /// Whose turn it is on that account's road.
-    pub fn turn(&mut self, account: usize) -> Turn {
+    /// Whose turn it is on that account's road, whose platform has a `backlog`.
+    pub fn turn(&mut self, account: usize, backlog: usize) -> Turn {
         loop {
             let road = &mut self.roads[account];
+            if road.held_until.is_none() && road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
+                let until = Instant::now() + AHEAD;
+                road.held_until = Some(until);
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
             if road.halted.is_some() || road.held_until.is_some() || road.in_flight >= road.width {
                 return Turn::Full;
             }
@@ -247,6 +261,7 @@ impl Lanes {
             self.waiting -= batch.len();
             lane.in_flight += batch.len();
             road.in_flight += batch.len();
+            road.gathered += batch.len();
             match held {
                 Some(Held::Lane(until)) => {
                     lane.open = false;
@@ -283,6 +298,12 @@ impl Lanes {
         }) {
             self.lanes.remove(&id);
         }
+    }
+
+    /// So many gathered deliveries were handed to the platform, or given back.
+    pub fn handed(&mut self, account: usize, count: usize) {
+        let road = &mut self.roads[account];
+        road.gathered = road.gathered.saturating_sub(count);
     }
 
     /// A delivery has its answer, or never left.
@@ -472,7 +493,8 @@ enum Held {
 
 /// Takes from the head of the lane what one request may carry and every pace admits: domain and address first, then the account.
 fn gather(road: &mut Road, lane: &mut Lane) -> (Vec<Delivery>, Option<Held>) {
-    let room = road.batch.min(road.width - road.in_flight);
+    let ahead = road.most_ahead.map_or(usize::MAX, |most| most.saturating_sub(road.gathered).max(1));
+    let room = road.batch.min(road.width - road.in_flight).min(ahead);
     let mut batch = Vec::new();
     while batch.len() < room {
         let Some(Waiting::Row(delivery)) = lane.waiting.front() else { break };

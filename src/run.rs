@@ -291,7 +291,8 @@ impl Flow<'_> {
                 if rows >= self.rules.batch_size {
                     break None;
                 }
-                match self.lanes.turn(account) {
+                let backlog = self.preparer.accounts()[account].platform.backlog();
+                match self.lanes.turn(account, backlog) {
                     Turn::Batch(deliveries) => {
                         rows += deliveries.len();
                         group.extend(Batch::new(deliveries));
@@ -357,6 +358,9 @@ impl Flow<'_> {
     fn step(&mut self, step: Option<Step>) {
         if let Some(Step::Remembered { .. }) = &step {
             self.remembering -= 1;
+        }
+        if let Some(Step::Remembered { account, group, .. }) = &step {
+            self.lanes.handed(*account, group.iter().map(|batch| batch.deliveries().len()).sum());
         }
         match step {
             None => {} // the task was aborted: its rows stay in doubt in the journal

@@ -125,6 +125,12 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// delivery's answer.
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts>;
 
+    /// Deliveries that were handed over and wait inside for a way out (a connection that is being opened): under a limit no more
+    /// are handed over meanwhile, lest they all leave at once.
+    fn backlog(&self) -> usize {
+        0
+    }
+
     /// Proves credentials without sending anything; a line for the user on success.
     fn check(&self) -> BoxFuture<'_, Result<String, SendError>>;
 

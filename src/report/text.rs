@@ -63,7 +63,10 @@ fn why(failed: &Path) -> Option<String> {
 fn next(manifest: &Manifest, tally: &Tally) -> Option<String> {
     let id = &manifest.id;
     if tally.undecided > 0 {
-        Some(format!("notify resume {id} --in-doubt resend  (or skip: {} may or may not have been sent)", number(tally.undecided)))
+        Some(format!(
+            "notify resume {id} --in-doubt resend  (or skip: {} may or may not have been sent)",
+            number(tally.undecided)
+        ))
     } else if tally.pending() > 0 {
         Some(format!("notify resume {id}"))
     } else {

@@ -250,3 +250,18 @@ fn implicit_tls_and_starttls_verify_the_certificate() {
     assert_eq!(taken.len(), 2);
     assert!(taken.iter().all(|line| line["tls"] != Value::Bool(false)), "{taken:?}");
 }
+
+#[test]
+fn a_limit_holds_also_where_the_connection_opens_late() {
+    let sink = Sink::start(&["--faults", "stall-banner=1500ms@100%"]);
+    let world = World::with_smtp(sink.smtp, "limits: [ 10/s ]");
+    world.list("users.csv", 30);
+    world.template();
+    world.notify(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out"]).code(0);
+    let mut times: Vec<u64> = sink.taken().iter().map(|line| line["at_ms"].as_u64().expect("a time")).collect();
+    times.sort_unstable();
+    assert_eq!(times.len(), 30);
+    // The limit and its burst, and two for a machine that stood still in between; without the rule it would be twenty and more.
+    let most = times.iter().map(|from| times.iter().filter(|at| (*from..*from + 1000).contains(at)).count()).max();
+    assert!(most <= Some(13), "{most:?} in one second: {times:?}");
+}

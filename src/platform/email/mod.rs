@@ -235,6 +235,10 @@ impl Platform for Smtp {
         Box::pin(async move { Verdicts::single(batch, self.send_one(batch.first()).await) })
     }
 
+    fn backlog(&self) -> usize {
+        self.pool.waiting()
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<String, SendError>> {
         Box::pin(async move {
             let session = Conversation::open(&self.pool.server).await?;

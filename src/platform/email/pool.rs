@@ -23,6 +23,11 @@ impl Pool {
         Pool { server, queue, tasks: Mutex::new(JoinSet::new()) }
     }
 
+    /// Jobs that no connection has taken yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
     /// Hands a job to a connection, now or as soon as one is free.
     pub(super) fn submit(self: &Arc<Self>, job: Job) {
         if self.queue.push(job) {

@@ -119,6 +119,11 @@ impl Queue {
         self.wants_connection(&mut state)
     }
 
+    /// Jobs that no connection has taken yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Puts a job back in front, untouched by the server.
     pub(super) fn put_back(&self, job: Job) {
         let mut state = self.lock();

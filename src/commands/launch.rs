@@ -164,6 +164,16 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         settings: serde_json::to_value(&settings).map_err(|e| Failure::new(Exit::Disk, e))?,
     };
     prepare_out(&manifest).map_err(|error| Failure::new(Exit::Usage, error))?;
+    if let Some(other) = report_of(&Paths::of(&manifest).report).filter(|other| *other != id) {
+        // A cron job writes to one place every night; what is replaced can be told again from its journal.
+        let shown = manifest.out.display();
+        note(
+            scene,
+            &format!(
+                "{shown} holds the files of run {other}: they are replaced; `notify report {other}` and `notify retry {other}` still know them"
+            ),
+        );
+    }
     folder.write_manifest(&manifest).map_err(folder_failure)?;
     unborn.born();
 
@@ -325,13 +335,6 @@ pub(crate) fn prepare_out(manifest: &Manifest) -> Result<(), String> {
         return Err(format!("--out {} is a file: name a folder", manifest.out.display()));
     }
     std::fs::create_dir_all(&manifest.out).map_err(|e| format!("--out {}: {}", manifest.out.display(), job::reason(&e)))?;
-    let report = Paths::of(manifest).report;
-    if let Some(other) = report_of(&report).filter(|id| *id != manifest.id) {
-        return Err(format!(
-            "{} holds the report of run {other}; nothing was sent\n  = help: name another folder with --out, or move that one away",
-            manifest.out.display()
-        ));
-    }
     for (flag, path) in [("--report", &manifest.report), ("--failed", &manifest.failed)] {
         let Some(path) = path else { continue };
         let told = |e: std::io::Error| format!("{flag} {}: {e}", path.display());

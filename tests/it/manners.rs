@@ -229,10 +229,10 @@ fn a_complete_run_stays_as_it_is() {
     let run = before.split_whitespace().next().expect("an id").to_owned();
     world.notify(&["resume", &run]).code(10).err_has("complete");
     assert_eq!(world.notify(&["runs"]).code(0).out, before);
-    // Another run never writes over its report.
+    // Another run into the same folder says whose files it replaces.
     world.list("users.csv", 4);
-    world.notify(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out"]).code(2).err_has(&run);
-    assert_eq!(sink.taken().len(), 3);
+    world.notify(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out"]).code(0).err_has(&run);
+    assert_eq!((sink.taken().len(), world.json("out/report.json")["sent"].as_u64()), (7, Some(4)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
@@ -244,13 +245,7 @@ pub fn reason(error: &std::io::Error) -> String {
 pub fn constants(content: &ContentFlags) -> Result<Vars, Failure> {
     let mut vars = Vars::new();
     if let Some(path) = &content.vars {
-        let told = |what: String| Failure::new(Exit::BadInput, format!("--vars {}: {what}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|e| told(reason(&e)))?;
-        let tree: serde_json::Value = serde_yaml::from_str(&text).map_err(|e| told(e.to_string()))?;
-        match tree {
-            serde_json::Value::Object(map) => vars = map,
-            _ => return Err(told("not a mapping of names to values".into())),
-        }
+        vars = vars_file(path).map_err(|error| Failure::new(Exit::BadInput, format!("--vars {}: {error:#}", path.display())))?;
     }
     for word in &content.var {
         let Some((name, value)) = word.split_once('=').filter(|(name, _)| !name.is_empty()) else {
@@ -259,6 +254,14 @@ pub fn constants(content: &ContentFlags) -> Result<Vars, Failure> {
         vars.insert(name.to_owned(), value.into());
     }
     Ok(vars)
+}
+
+fn vars_file(path: &Path) -> anyhow::Result<Vars> {
+    let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!(reason(&error)))?;
+    match serde_yaml::from_str(&text).context("not YAML or JSON")? {
+        serde_json::Value::Object(vars) => Ok(vars),
+        _ => anyhow::bail!("not a mapping of names to values"),
+    }
 }
 
 /// How the rows are read: flags, and where the addresses of each account are.

@@ -246,3 +246,30 @@ fn variables_of_the_command_line_count_as_columns() {
     world.notify(&["check", "one.csv", "-t", "hello", "-V", "n=7"]).code(0);
     world.notify(&["batch", "one.csv"]).code(3).err_has("no template");
 }
+
+#[test]
+fn memory_does_not_grow_with_the_list() {
+    let world = World::new();
+    world.config("defaults: { via: nowhere }\naccounts: { nowhere: { platform: outbox, format: \"null\" } }\n");
+    world.template();
+    let peak = |rows: usize| -> u64 {
+        world.list("users.csv", rows);
+        let out = format!("out-{rows}");
+        let args = ["batch", "users.csv", "-t", "hello", "--yes", "--out", &out, "-q"];
+        let mut child = world.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        let status = format!("/proc/{}/status", child.id());
+        let mut most = 0;
+        until(|| {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+            most = most.max(kilobytes.unwrap_or_default());
+            child.try_wait().expect("wait").is_some()
+        });
+        assert_eq!(world.json(&format!("{out}/report.json"))["sent"].as_u64(), Some(rows as u64));
+        most
+    };
+    let (few, many) = (peak(4_000), peak(80_000));
+    assert!(many < 64 * 1024, "{many} kB for 80,000 rows");
+    assert!(many < few + few / 2, "{few} kB for 4,000 rows, {many} kB for 80,000");
+}

@@ -30,6 +30,7 @@ pub mod sink;
 pub mod account;
 pub mod cli;
 pub mod commands;
+pub mod feed;
 pub mod job;
 pub mod lane;
 pub mod prepare;

@@ -8,6 +8,7 @@ use super::launch::{self, Going, Scene};
 use super::open;
 use crate::cli::{Global, Resume};
 use crate::exit::{Exit, Failure};
+use crate::feed::Feed;
 use crate::job::{self, Pinned, Settings};
 use crate::journal::folder::RunFolder;
 use crate::journal::recovery::{Decision, Recovery};
@@ -16,7 +17,6 @@ use crate::journal::writer::Journal;
 use crate::prepare::Preparer;
 use crate::report::follower::Follower;
 use crate::rules::Doubt;
-use crate::run::Feed;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
 

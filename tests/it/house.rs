@@ -9,7 +9,7 @@ use crate::world::repository;
 
 /// From the words up to the verbs, as in docs/ARCHITECTURE.md. A file of one room may use another room only where that stands lower;
 /// files of one room, and the words among themselves, may use each other as long as no circle comes of it.
-const LEVELS: [(&str, &[&str]); 12] = [
+const LEVELS: [(&str, &[&str]); 13] = [
     ("words", &["batch", "control", "delivery", "error", "exit", "message", "problem", "recipient", "tally"]),
     ("rooms", &["backoff", "journal", "limit", "source", "template"]),
     ("rooms on rooms", &["config", "report"]),
@@ -18,6 +18,7 @@ const LEVELS: [(&str, &[&str]); 12] = [
     ("lane", &["lane"]),
     ("prepare", &["prepare", "progress"]),
     ("rules", &["rules"]),
+    ("feed", &["feed"]),
     ("the flow", &["run"]),
     ("words as typed", &["cli"]),
     ("job", &["job"]),

@@ -79,7 +79,7 @@ complete -c notify -n "__fish_notify_using_subcommand send" -l retries -d 'Furth
 complete -c notify -n "__fish_notify_using_subcommand send" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
-complete -c notify -n "__fish_notify_using_subcommand send" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand send" -l out -d 'Folder for the report and the retry file [default: ./notify-RUN]' -r -f -a "(__fish_complete_directories)"
 complete -c notify -n "__fish_notify_using_subcommand send" -l report -d 'Write report.json here instead' -r -F
 complete -c notify -n "__fish_notify_using_subcommand send" -l failed -d 'Write failed.jsonl here instead' -r -F
 complete -c notify -n "__fish_notify_using_subcommand send" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
@@ -137,7 +137,7 @@ complete -c notify -n "__fish_notify_using_subcommand batch" -l retries -d 'Furt
 complete -c notify -n "__fish_notify_using_subcommand batch" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
-complete -c notify -n "__fish_notify_using_subcommand batch" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l out -d 'Folder for the report and the retry file [default: ./notify-RUN]' -r -f -a "(__fish_complete_directories)"
 complete -c notify -n "__fish_notify_using_subcommand batch" -l report -d 'Write report.json here instead' -r -F
 complete -c notify -n "__fish_notify_using_subcommand batch" -l failed -d 'Write failed.jsonl here instead' -r -F
 complete -c notify -n "__fish_notify_using_subcommand batch" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
@@ -185,7 +185,7 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -l retries -d 'Furt
 complete -c notify -n "__fish_notify_using_subcommand retry" -l delay -d 'Longest delay before the first retry [default: 1s]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l backoff -d 'By how much each delay is longer than the one before [default: 2.0]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l max-delay -d 'Longest delay between tries [default: 5m]' -r
-complete -c notify -n "__fish_notify_using_subcommand retry" -l out -d 'Folder for the report and the retry file [default: ./notify-<run>]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l out -d 'Folder for the report and the retry file [default: ./notify-RUN]' -r -f -a "(__fish_complete_directories)"
 complete -c notify -n "__fish_notify_using_subcommand retry" -l report -d 'Write report.json here instead' -r -F
 complete -c notify -n "__fish_notify_using_subcommand retry" -l failed -d 'Write failed.jsonl here instead' -r -F
 complete -c notify -n "__fish_notify_using_subcommand retry" -s c -l config -d 'Read this config file instead of the usual ones' -r -F

@@ -299,7 +299,7 @@ pub struct NewRunFlags {
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
-    /// Folder for the report and the retry file [default: ./notify-<run>]
+    /// Folder for the report and the retry file [default: ./notify-RUN]
     #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
     /// Write report.json here instead

@@ -1,7 +1,8 @@
 //! `notify batch`: a template to every row of a list.
 
-use super::launch::{self, Order, Scene};
+use super::launch::{self, Order};
 use super::open;
+use super::open::Scene;
 use crate::cli::{Batch, Global};
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::ask;
 use super::{launch, open};
 use crate::cli::{Check, ContentFlags, FlowFlags, Global, InputFlags, TargetFlags};
 use crate::config::Config;
@@ -132,9 +133,9 @@ pub(crate) fn run(global: &Global, args: Check) -> Result<Exit, Failure> {
         eprintln!(
             "{}: {} can be sent, {} cannot, {} skipped as duplicates",
             desk.name,
-            launch::rows(found.good),
-            launch::grouped(found.bad),
-            launch::grouped(found.skipped)
+            ask::rows(found.good),
+            ask::grouped(found.bad),
+            ask::grouped(found.skipped)
         );
     }
     Ok(if found.bad > 0 { Exit::BadInput } else { Exit::Done })

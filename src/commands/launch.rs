@@ -1,15 +1,15 @@
 //! What send, batch, retry and resume share: from a list to an exit code, in the order in which things happen.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, plan, rows};
+use super::open::{Scene, note, say};
 use crate::cli::{FlowFlags, Global, NewRunFlags};
-use crate::config::Config;
 use crate::control;
 use crate::control::Order as Asked;
-use crate::delivery::Delivery;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::{self, Pinned, Settings};
@@ -18,7 +18,6 @@ use crate::journal::lock::LockError;
 use crate::journal::reader::Reader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
-use crate::message::Body;
 use crate::prepare::{Bad, Preparer};
 use crate::progress::{Progress, Telling};
 use crate::report::files::{self, ReportError};
@@ -54,16 +53,6 @@ pub(crate) struct Order {
     pub stream: bool,
     /// How messages and reports call the input, where that is not its own name.
     pub name: Option<String>,
-}
-
-/// What every command that runs something is given.
-pub(crate) struct Scene<'a> {
-    /// The config, read and checked.
-    pub config: &'a Config,
-    /// Flags of every command.
-    pub global: &'a Global,
-    /// Where runs are.
-    pub state_dir: PathBuf,
 }
 
 /// Takes a new list from its first byte to the report.
@@ -409,192 +398,6 @@ pub(crate) fn own_first(own: &str, used: &BTreeSet<String>) -> Vec<String> {
 fn secret_accounts(preparer: &Preparer) -> Vec<String> {
     let secret = preparer.accounts().iter().filter(|account| account.platform.capability().addressing.secret);
     secret.map(|account| account.name.to_string()).collect()
-}
-
-/// A line on stderr, unless `-q`.
-pub(crate) fn note(scene: &Scene<'_>, line: &str) {
-    if !scene.global.quiet {
-        let _ = writeln!(std::io::stderr(), "{line}");
-    }
-}
-
-/// A line on stderr. Where nobody listens, that is no error of ours.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// "1 row", "12 rows".
-pub(crate) fn rows(count: u64) -> String {
-    if count == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(count)) }
-}
-
-/// `12,431`.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn on_terminal() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// Asks; the answer is what was typed, trimmed and in lower case. Nothing where stdin ended.
-pub(crate) fn ask(question: &str) -> String {
-    let _ = write!(std::io::stderr(), "{question} ");
-    let mut answer = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    answer.trim().to_lowercase()
-}
-
-fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, new: &NewRunFlags, found: &job::Found) -> Result<bool, Failure> {
-    if scene.config.defaults.on_invalid == Some(crate::config::defaults::OnInvalid::Skip) {
-        return Ok(true);
-    }
-    if new.dry_run || flow.yes || !on_terminal() || found.good == 0 {
-        return Ok(false);
-    }
-    let question =
-        format!("{} cannot be sent. Send the other {} and keep these for later? [y/N]", rows(found.bad), grouped(found.good));
-    Ok(matches!(ask(&question).as_str(), "y" | "yes"))
-}
-
-/// What is about to happen: rows, accounts, the first message, and how long the limits make it.
-fn plan(preparer: &Preparer, found: &job::Found, spooled: &Spooled) -> String {
-    let mut text = rows(spooled.rows);
-    if found.skipped > 0 {
-        text.push_str(&format!(", {} skipped as duplicates", grouped(found.skipped)));
-    }
-    if found.bad > 0 {
-        text.push_str(&format!(", {} that cannot be sent", grouped(found.bad)));
-    }
-    text.push('\n');
-    for (index, count) in &found.by_account {
-        let account = &preparer.accounts()[*index];
-        text.push_str(&format!("  {} by {} ({})", grouped(*count), account.name, account.kind));
-        let longest = account.quotas.iter().map(|quota| quota.interval().mul_f64(*count as f64)).max();
-        if let Some(time) = longest.filter(|time| time.as_secs() > 0) {
-            let limits: Vec<String> = account.quotas.iter().map(ToString::to_string).collect();
-            text.push_str(&format!(", about {} at {}", crate::config::duration::format(time), limits.join(" and ")));
-        }
-        text.push('\n');
-    }
-    if let Some(first) = &found.first {
-        text.push_str("First message:\n");
-        for line in message_text(&first.delivery).lines().take(24) {
-            text.push_str(&format!("  | {line}\n"));
-        }
-    }
-    text
-}
-
-/// A message as a person reads it.
-pub(crate) fn message_text(delivery: &Delivery) -> String {
-    let Delivery { envelope, message } = delivery;
-    let mut text = format!("To: {}\n", envelope.to.as_str());
-    for (name, value) in [("From", &message.from), ("Reply-To", &message.reply_to), ("Subject", &message.subject)] {
-        if let Some(value) = value {
-            text.push_str(&format!("{name}: {value}\n"));
-        }
-    }
-    for (name, list) in [("Cc", &message.cc), ("Bcc", &message.bcc)] {
-        if !list.is_empty() {
-            text.push_str(&format!("{name}: {}\n", list.join(", ")));
-        }
-    }
-    for attachment in &message.attachments {
-        text.push_str(&format!("Attachment: {} ({})\n", attachment.name, attachment.content_type));
-    }
-    text.push('\n');
-    match &message.body {
-        Body::Text(body) | Body::Html { text: body, .. } => text.push_str(body),
-        Body::Native(tree) => text.push_str(&serde_json::to_string_pretty(tree).unwrap_or_default()),
-    }
-    text
-}
-
-fn confirm(
-    scene: &Scene<'_>,
-    flow: &FlowFlags,
-    preparer: &Preparer,
-    found: &job::Found,
-    spooled: &Spooled,
-    stream: bool,
-) -> Result<(), Failure> {
-    if stream {
-        let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
-        return match harmless || flow.yes {
-            true => Ok(()),
-            false => Err(Failure::new(Exit::Usage, "--stream sends as rows come and cannot ask: add --yes")),
-        };
-    }
-    let harmless = found.by_account.keys().all(|index| preparer.accounts()[*index].platform.capability().harmless);
-    let above = scene.config.defaults.confirm_above.unwrap_or(1);
-    if harmless || flow.yes || found.good <= above {
-        return Ok(());
-    }
-    if !on_terminal() {
-        let what = format!(
-            "sending {} needs a confirmation, and there is no terminal to ask on\n  = help: add --yes to send, or --dry-run to see what would be sent",
-            rows(found.good)
-        );
-        return Err(Failure::new(Exit::Usage, what));
-    }
-    say(plan(preparer, found, spooled).trim_end());
-    loop {
-        match ask(&format!("Send {} messages? [y/N/preview]", grouped(found.good))).as_str() {
-            "y" | "yes" => return Ok(()),
-            "p" | "preview" => {
-                if let Some(first) = &found.first {
-                    say(&message_text(&first.delivery));
-                }
-            }
-            _ => return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent")),
-        }
-    }
-}
-
-/// A bar for the work before the first send, and lines above it.
-struct Bar {
-    bar: indicatif::ProgressBar,
-}
-
-impl Bar {
-    fn new(scene: &Scene<'_>, flow: &FlowFlags, what: &'static str) -> Self {
-        let bar = if scene.global.quiet || flow.no_progress || flow.json || !std::io::stderr().is_terminal() {
-            indicatif::ProgressBar::hidden()
-        } else {
-            indicatif::ProgressBar::new(0)
-        };
-        if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {bar:30} {percent}%") {
-            bar.set_style(style);
-        }
-        bar.set_message(what);
-        Bar { bar }
-    }
-
-    fn at(&self, at: u64, of: Option<u64>) {
-        if let Some(of) = of {
-            self.bar.set_length(of);
-        }
-        self.bar.set_position(at);
-    }
-
-    fn line(&self, line: &str) {
-        self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{line}");
-        });
-    }
-
-    fn end(self) {
-        self.bar.finish_and_clear();
-    }
 }
 
 /// A run folder that cannot be used, with its exit code.

@@ -3,6 +3,7 @@
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
 
+mod ask;
 mod batch;
 mod check;
 mod completions;

@@ -57,3 +57,25 @@ pub(crate) fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
+
+/// What every command that runs something is given.
+pub(crate) struct Scene<'a> {
+    /// The config, read and checked.
+    pub config: &'a Config,
+    /// Flags of every command.
+    pub global: &'a Global,
+    /// Where runs are.
+    pub state_dir: PathBuf,
+}
+
+/// A line on stderr, unless `-q`.
+pub(crate) fn note(scene: &Scene<'_>, line: &str) {
+    if !scene.global.quiet {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+/// A line on stderr. Where nobody listens, that is no error of ours.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

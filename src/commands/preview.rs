@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::ask;
 use super::check::{Asked, desk};
-use super::{launch, open};
+use super::open;
 use crate::batch::Batch;
 use crate::cli::{Global, Preview};
 use crate::config::account::AccountConfig;
@@ -25,7 +26,7 @@ pub(crate) async fn run(global: &Global, args: Preview) -> Result<Exit, Failure>
     let mut wanted: Vec<Row> = Vec::new();
     if let Some(number) = args.row {
         if number > spool.rows() {
-            let what = format!("there is no row {number}: {} has {}", desk.name, launch::rows(spool.rows()));
+            let what = format!("there is no row {number}: {} has {}", desk.name, ask::rows(spool.rows()));
             return Err(Failure::new(Exit::NothingToDo, what));
         }
         wanted.push(spool.read(Position::row(number - 1)).map_err(disk)?);
@@ -55,7 +56,7 @@ pub(crate) async fn run(global: &Global, args: Preview) -> Result<Exit, Failure>
                     write(out, &args, *ready).await?;
                 } else {
                     let title = if several { format!("--- row {number}\n") } else { String::new() };
-                    open::print(&format!("{title}{}\n", launch::message_text(&ready.delivery).trim_end()));
+                    open::print(&format!("{title}{}\n", ask::message_text(&ready.delivery).trim_end()));
                 }
             }
             Prepared::Skipped(_, _, crate::recipient::Skip::Duplicate { of }) => {

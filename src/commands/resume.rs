@@ -4,8 +4,10 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::launch::{self, Going, Scene};
+use super::ask;
+use super::launch::{self, Going};
 use super::open;
+use super::open::Scene;
 use crate::cli::{Global, Resume};
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
@@ -94,11 +96,11 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
             Doubt::Skip => {
                 journal.decide_in_doubt(Decision::Skip, &mut recovery).await.map_err(disk)?;
             }
-            Doubt::Ask => launch::note(
+            Doubt::Ask => open::note(
                 &scene,
                 &format!(
                     "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
-                    launch::rows(doubtful)
+                    ask::rows(doubtful)
                 ),
             ),
         }
@@ -106,8 +108,8 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let feed = Feed::Spool;
     let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
     if !harmless && !args.flow.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        let left = launch::grouped(recovery.tally.pending());
-        if !matches!(launch::ask(&format!("Send the {left} messages that are left? [y/N]")).as_str(), "y" | "yes") {
+        let left = ask::grouped(recovery.tally.pending());
+        if !matches!(ask::ask(&format!("Send the {left} messages that are left? [y/N]")).as_str(), "y" | "yes") {
             journal.close().await.map_err(disk)?;
             return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent"));
         }
@@ -140,10 +142,10 @@ fn question(count: u64) -> Doubt {
     let question = format!(
         "{} in doubt: the program ended before their answer came, so they may have been sent.\n\
          Send them again (same Message-ID or key), skip them, or leave them? [resend/skip/LEAVE]",
-        launch::rows(count)
+        ask::rows(count)
     );
     loop {
-        return match launch::ask(&question).as_str() {
+        return match ask::ask(&question).as_str() {
             "r" | "resend" => Doubt::Resend,
             "s" | "skip" => Doubt::Skip,
             "" | "l" | "leave" => Doubt::Ask,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::launch::{self, Order, Scene};
+use super::launch::{self, Order};
 use super::open;
+use super::open::Scene;
 use crate::cli::{Global, InputFlags, Retry};
 use crate::config::Config;
 use crate::error::ErrorKind;

@@ -4,8 +4,9 @@ use std::io::Read;
 
 use serde_json::json;
 
-use super::launch::{self, Order, Scene};
+use super::launch::{self, Order};
 use super::open;
+use super::open::Scene;
 use crate::cli::{Global, InputFlags, Send};
 use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};

@@ -1,5 +1,6 @@
 //! `notify status`: how a run stands, also while another process works on it.
 
+use super::ask;
 use super::{launch, open};
 use crate::cli::{Global, Status};
 use crate::exit::{Exit, Failure};
@@ -61,7 +62,7 @@ pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
         ("skipped", tally.skipped),
         ("pending", tally.pending()),
     ] {
-        text.push_str(&format!("{name:<8} {}\n", launch::grouped(count)));
+        text.push_str(&format!("{name:<8} {}\n", ask::grouped(count)));
     }
     open::print(&text);
     Ok(Exit::Done)

@@ -45,7 +45,7 @@ impl Stream {
     /// Opens the input, waits for its first line and begins a spool in `folder`, which can be opened and read from then on.
     ///
     /// # Errors
-    /// As [`crate::source::spool`], but an encoding is never guessed: what is not named or marked is UTF-8.
+    /// As [`crate::source::spool()`], but an encoding is never guessed: what is not named or marked is UTF-8.
     pub fn open(input: Input, options: ReadOptions, folder: &Path) -> Result<Stream, SourceError> {
         crate::source::check(&options)?;
         let (name, path) = (input.name(), input.path());

@@ -1,6 +1,6 @@
 //! Servers and readers that others wrote: Postfix's smtp-sink, aiosmtpd, two MIME parsers, a DKIM verifier.
 //!
-//! Where they are not installed these tests say so and pass; with NOTIFY_TEST_PEERS=required (CI) that is a failure.
+//! Where they are not installed these tests say so and pass; with TEST_PEERS=required (CI) that is a failure.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::world::{Sink, World, ended, repository, until};
 
 /// `None` where it is missing and may be.
 fn missing<T>(what: &str) -> Option<T> {
-    assert!(std::env::var("NOTIFY_TEST_PEERS").is_err(), "{what} is required here and is not installed");
+    assert!(std::env::var("TEST_PEERS").is_err(), "{what} is required here and is not installed");
     eprintln!("left out: {what} is not installed");
     None
 }
 
 fn python(modules: &str) -> Option<PathBuf> {
-    let python = std::env::var_os("NOTIFY_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let python = std::env::var_os("TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
     let there = Command::new(&python).args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
     if there.is_ok_and(|status| status.success()) { Some(python) } else { missing(&format!("python with {modules}")) }
 }

@@ -11,7 +11,7 @@ use crate::recipient::Row;
 use crate::rules::Rules;
 use crate::source::fault::SourceError;
 use crate::source::spool::Spool;
-use crate::source::stream::Stream;
+use crate::source::stream::{Gate, Stream};
 
 /// Rows read and rendered ahead, in one piece; two pieces may wait, so this also bounds memory.
 const CHUNK: usize = 128;
@@ -32,6 +32,8 @@ pub(crate) struct Reader {
     ended: bool,
     /// Its rows are new to the tally.
     pub(crate) counts: bool,
+    /// Ends the stream that its rows come from.
+    gate: Option<Gate>,
     thread: tokio::task::JoinHandle<()>,
 }
 
@@ -66,11 +68,12 @@ impl Reader {
                 }
             }
         });
-        Reader { chunks, next: None, ended: false, counts: false, thread }
+        Reader { chunks, next: None, ended: false, counts: false, gate: None, thread }
     }
 
     /// Rows of a pipe, each as soon as it comes. One thread waits for the pipe; another makes what came durable and renders it.
     pub(crate) fn follow(preparer: &Arc<Preparer>, rules: &Rules, mut stream: Stream) -> Self {
+        let gate = stream.gate();
         let (rows, came) = std::sync::mpsc::sync_channel::<Result<Row, (Exit, String)>>(CHUNK);
         let told = |error: SourceError| {
             let exit = if matches!(error, SourceError::Spool(_)) { Exit::Disk } else { Exit::BadInput };
@@ -122,7 +125,7 @@ impl Reader {
                 }
             }
         });
-        Reader { chunks, next: None, ended: false, counts: true, thread }
+        Reader { chunks, next: None, ended: false, counts: true, gate: Some(gate), thread }
     }
 
     /// A chunk that is at hand; `None` says nothing about the end.
@@ -154,6 +157,9 @@ impl Reader {
     }
 
     pub(crate) async fn stop(mut self) {
+        if let Some(gate) = &self.gate {
+            gate.close();
+        }
         self.chunks.close();
         while self.chunks.recv().await.is_some() {}
         if self.counts {

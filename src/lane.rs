@@ -13,6 +13,7 @@ use crate::account::Account;
 use crate::delivery::Delivery;
 use crate::error::{ErrorKind, SendError};
 use crate::limit::pace::{Pace, domain_of};
+use crate::limit::{Quota, Scope};
 use crate::platform::LaneKey;
 use crate::recipient::Position;
 
@@ -20,6 +21,14 @@ use crate::recipient::Position;
 const ROWS_OF_A_LANE: usize = 256;
 /// Tickets of all lanes together (24 bytes each, about 56 while they rest); when they are used up, the reader waits.
 const TICKETS: usize = 500_000;
+/// What may be on its way to the wire under this limit: its burst, or what it allows in the time that a slow sync of the journal takes.
+fn ahead(quota: &Quota) -> usize {
+    let synced = (SYNC.as_secs_f64() / quota.interval().as_secs_f64().max(1e-9)) as usize;
+    synced.max(quota.burst.get() as usize)
+}
+
+/// A slow sync of the journal.
+const SYNC: Duration = Duration::from_millis(20);
 /// How soon it is looked again whether the wire has taken what was handed over.
 const AHEAD: Duration = Duration::from_millis(1);
 /// Refusals of policy (550 5.7.x) in a row, over so many domains, that are the account's fault and not the row's.
@@ -151,7 +160,7 @@ impl Lanes {
                 batch: account.batch.max(1),
                 in_flight: 0,
                 gathered: 0,
-                most_ahead: account.quotas.iter().map(|quota| quota.burst.get() as usize).min(),
+                most_ahead: account.quotas.iter().filter(|quota| quota.scope == Scope::Account).map(ahead).min(),
                 pace: account.pace(),
                 held_until: None,
                 parked: false,
@@ -239,13 +248,13 @@ impl Lanes {
     pub fn turn(&mut self, account: usize, backlog: usize) -> Turn {
         loop {
             let road = &mut self.roads[account];
-            if road.held_until.is_none() && road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
+            if road.halted.is_some() || road.held_until.is_some() || road.in_flight >= road.width {
+                return Turn::Full;
+            }
+            if road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
                 let until = Instant::now() + AHEAD;
                 road.held_until = Some(until);
                 self.timers.push(Reverse((until, Wake::Account(account))));
-                return Turn::Full;
-            }
-            if road.halted.is_some() || road.held_until.is_some() || road.in_flight >= road.width {
                 return Turn::Full;
             }
             let Some(key) = road.open.pop_front() else { return Turn::Hungry };
@@ -475,7 +484,12 @@ impl Lanes {
 
     /// Nothing is in flight and everything that is left waits for longer than `--max-wait`: until when, if that is so.
     pub fn parked(&mut self) -> Option<Instant> {
-        if self.is_empty() || self.in_flight() > 0 || self.roads.iter().any(|road| road.resting > road.resting_parked) {
+        // A road that is held for a moment only may want rows that nobody has read yet.
+        let soon = |road: &Road| road.halted.is_none() && !road.parked && road.held_until.is_some();
+        if self.is_empty()
+            || self.in_flight() > 0
+            || self.roads.iter().any(|road| road.resting > road.resting_parked || soon(road))
+        {
             return None;
         }
         let held = |account: usize, lane: &Lane| lane.waiting.is_empty() || lane.parked || self.roads[account].parked;
@@ -514,4 +528,16 @@ fn gather(road: &mut Road, lane: &mut Lane) -> (Vec<Delivery>, Option<Held>) {
         }
     }
     (batch, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_ahead_of_the_wire_follows_the_limit() {
+        for (rate, most) in [("1/h", 1), ("5/s", 1), ("100/s", 2), ("1000/s", 20), ("100/min", 1)] {
+            assert_eq!(ahead(&rate.parse().unwrap()), most, "{rate}");
+        }
+    }
 }

@@ -115,8 +115,9 @@ pub async fn run(
         }
         flow.wait(&mut rows).await;
     }
+    let streamed = rows.counts;
     rows.stop().await;
-    flow.finish().await
+    flow.finish(streamed).await
 }
 
 struct Flow<'a> {
@@ -167,7 +168,9 @@ impl Flow<'_> {
             recovery.settled.settle(deferred.position);
             let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
             let account = self.preparer.account(&deferred.account).unwrap_or_default();
-            self.lanes.rest(account, Ticket { position: deferred.position, tried: deferred.attempts }, now + rest, Some(rest));
+            // A longer rest than any of our own was named by the service.
+            let named = (rest > self.rules.backoff.max_delay).then_some(rest);
+            self.lanes.rest(account, Ticket { position: deferred.position, tried: deferred.attempts }, now + rest, named);
         }
     }
 
@@ -244,7 +247,7 @@ impl Flow<'_> {
                 self.hungry |= self.gather(account)?;
             }
             // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
-            if !self.hungry || !self.lanes.has_room() || self.unflushed >= 1024 {
+            if !(self.hungry || rows.counts) || !self.lanes.has_room() || self.unflushed >= 1024 {
                 return Ok(());
             }
             let Some(chunk) = rows.next_chunk() else { return Ok(()) };
@@ -324,7 +327,7 @@ impl Flow<'_> {
         .into_iter()
         .flatten()
         .min();
-        let reads = self.closing.is_none() && self.hungry && rows.is_open() && self.lanes.has_room();
+        let reads = self.closing.is_none() && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}
@@ -517,7 +520,9 @@ impl Flow<'_> {
             let late = self.drain_ends.is_some_and(|ends| ends <= Instant::now());
             return self.tasks.is_empty() || late;
         }
-        if !self.tasks.is_empty() || (rows.is_open() && self.hungry && self.lanes.has_room()) {
+        // What comes by a pipe is not in the spool yet: it is read to its end, whatever must wait.
+        let reads = rows.is_open() && (self.hungry || rows.counts) && self.lanes.has_room();
+        if !self.tasks.is_empty() || reads {
             return false;
         }
         if let Some(until) = self.lanes.parked() {
@@ -559,7 +564,7 @@ impl Flow<'_> {
     }
 
     /// What is still in flight is in doubt; then everything is made durable and told.
-    async fn finish(mut self) -> Result<Ending, FlowError> {
+    async fn finish(mut self, streamed: bool) -> Result<Ending, FlowError> {
         // Whether an intent became durable is known within a sync of the disk; those that did are put back as if never tried.
         while self.remembering > 0
             && let Some(step) = self.tasks.join_next().await
@@ -580,7 +585,12 @@ impl Flow<'_> {
         if !late {
             futures_util::future::join_all(self.preparer.accounts().iter().map(|account| account.platform.close())).await;
         }
-        self.journal.set_rows(self.tally.total).await?;
+        self.journal.flush().await?;
+        if streamed {
+            // Rows that reached the spool and nobody handed on are pending: a resume begins with them.
+            self.tally.total = Spool::open(self.rules.folder.spool_dir()).map_err(FlowError::Spool)?.rows();
+            self.journal.set_rows(self.tally.total).await?;
+        }
         if self.rules.in_doubt == Doubt::Skip && self.tally.undecided > 0 {
             self.journal.decide_in_doubt(Decision::Skip, &mut Recovery::default()).await?;
             self.tally.undecided = 0;

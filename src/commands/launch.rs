@@ -368,7 +368,8 @@ fn sweep(state_dir: &Path) {
         // Whoever is still reading holds the lock, and has held it since just after the folder was made.
         let young =
             entry.metadata().and_then(|about| about.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() < 60));
-        if !young && !folder.path.join("run.json").exists() && folder.lock().is_ok() {
+        let ours = folder.id.len() > 16 && folder.id.as_bytes()[..8].iter().all(u8::is_ascii_digit);
+        if ours && !young && !folder.path.join("run.json").exists() && folder.lock().is_ok() {
             let _ = std::fs::remove_dir_all(&folder.path);
         }
     }

@@ -4,7 +4,6 @@ use super::{launch, open, status};
 use crate::cli::{Global, Report, ReportFormat};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::Ending;
-use crate::journal::runs::Summary;
 use crate::report::paths::Paths;
 use crate::report::{files, text, totals};
 use crate::tally::Tally;
@@ -13,7 +12,7 @@ use crate::tally::Tally;
 pub(crate) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
     let folder = status::folder(global, args.run.as_deref())?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
-    let summary = Summary::of(&folder);
+    let summary = status::summary(&folder, &manifest);
     let status = status::word(&summary);
     let tally = summary.tally.unwrap_or_else(|| Tally::new(manifest.rows));
     let ending = summary.ended.map(|ended| ended.ending);

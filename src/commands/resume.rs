@@ -8,6 +8,7 @@ use super::ask;
 use super::launch::{self, Going};
 use super::open;
 use super::open::Scene;
+use super::status;
 use crate::cli::{Global, Resume};
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
@@ -27,8 +28,7 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let state_dir = launch::state_dir(global)?;
     let folder = match &args.run {
         Some(id) => RunFolder::open(&state_dir, id).map_err(launch::folder_failure)?,
-        None => newest_incomplete(&state_dir)
-            .ok_or_else(|| Failure::new(Exit::NothingToDo, "every run is complete: there is nothing to resume"))?,
+        None => newest_incomplete(&state_dir)?,
     };
     let lock = folder.lock().map_err(launch::lock_failure)?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
@@ -80,30 +80,41 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     }
     let doubtful = recovery.tally.undecided;
     if doubtful == 0 && recovery.tally.pending() == 0 {
-        journal.close().await.map_err(disk)?;
-        let what = format!("run {} is complete: nothing to resume\n  = help: notify report {}", manifest.id, manifest.id);
-        return Err(Failure::new(Exit::NothingToDo, what));
+        // Every row is settled and only the end was not told: the report could not be written, say. It is made now.
+        let going =
+            Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed: Feed::Spool };
+        return launch::go(&scene, &args.flow, going).await;
     }
-    if doubtful > 0 {
-        let decision = match settings.in_doubt {
-            Doubt::Ask if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => question(doubtful),
-            other => other,
-        };
-        match decision {
-            Doubt::Resend => {
-                journal.decide_in_doubt(Decision::Resend, &mut recovery).await.map_err(disk)?;
-            }
-            Doubt::Skip => {
-                journal.decide_in_doubt(Decision::Skip, &mut recovery).await.map_err(disk)?;
-            }
-            Doubt::Ask => open::note(
-                &scene,
-                &format!(
-                    "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
-                    ask::rows(doubtful)
-                ),
-            ),
+    let on_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let decision = match settings.in_doubt {
+        Doubt::Ask if doubtful > 0 && on_terminal => question(doubtful),
+        other => other,
+    };
+    // Asked before anything is decided for good.
+    let left = recovery.tally.pending() + if decision == Doubt::Resend { doubtful } else { 0 };
+    let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+    if left > 0 && !harmless && !args.flow.yes && on_terminal {
+        let answer = ask::ask(&format!("Send the {} messages that are left? [y/N]", ask::grouped(left)));
+        if !matches!(answer.as_str(), "y" | "yes") {
+            journal.close().await.map_err(disk)?;
+            return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent"));
         }
+    }
+    match decision {
+        Doubt::Ask if doubtful > 0 => open::note(
+            &scene,
+            &format!(
+                "{} in doubt: nobody knows whether they were sent. They stay as they are; decide with --in-doubt resend or --in-doubt skip",
+                ask::rows(doubtful)
+            ),
+        ),
+        Doubt::Resend => {
+            journal.decide_in_doubt(Decision::Resend, &mut recovery).await.map_err(disk)?;
+        }
+        Doubt::Skip => {
+            journal.decide_in_doubt(Decision::Skip, &mut recovery).await.map_err(disk)?;
+        }
+        Doubt::Ask => {}
     }
     let feed = Feed::Spool;
     let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
@@ -132,10 +143,16 @@ fn whole(folder: &RunFolder) -> Result<(), Failure> {
 }
 
 /// The newest run that nobody works on and that has something left to do.
-fn newest_incomplete(state_dir: &Path) -> Option<RunFolder> {
-    let (manifest, _) =
-        RunFolder::list(state_dir).into_iter().rev().find(|(_, summary): &(_, Summary)| summary.is_resumable())?;
-    RunFolder::open(state_dir, &manifest.id).ok()
+fn newest_incomplete(state_dir: &Path) -> Result<RunFolder, Failure> {
+    let all = status::all(state_dir);
+    let held = all.iter().rev().find(|(_, _, summary)| summary.holder.is_some());
+    let held = held.and_then(|(folder, _, _)| folder.lock().err()).map(launch::lock_failure);
+    let unended = |summary: &Summary| summary.holder.is_none() && summary.ended.is_none();
+    match all.into_iter().rev().find(|(_, _, summary)| summary.is_resumable() || unended(summary)) {
+        Some((folder, _, _)) => Ok(folder),
+        // What could be resumed is being worked on.
+        None => Err(held.unwrap_or_else(|| Failure::new(Exit::NothingToDo, "every run is complete: there is nothing to resume"))),
+    }
 }
 
 fn question(count: u64) -> Doubt {

@@ -5,17 +5,16 @@ use serde_json::json;
 use super::{launch, open};
 use crate::cli::{Global, Runs};
 use crate::exit::{Exit, Failure};
-use crate::journal::folder::RunFolder;
 use crate::tally::Tally;
 
 /// Lists them.
 pub(crate) fn run(global: &Global, args: &Runs) -> Result<Exit, Failure> {
-    let listed = RunFolder::list(&launch::state_dir(global)?);
+    let listed = super::status::all(&launch::state_dir(global)?);
     if listed.is_empty() && !args.json {
         return Err(Failure::new(Exit::NothingToDo, "there are no runs yet"));
     }
     let mut text = String::new();
-    for (manifest, summary) in &listed {
+    for (_, manifest, summary) in &listed {
         let status = super::status::word(summary);
         let tally = summary.tally.clone().unwrap_or_else(|| Tally::new(manifest.rows));
         if args.json {

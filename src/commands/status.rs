@@ -1,11 +1,14 @@
 //! `notify status`: how a run stands, also while another process works on it.
 
+use std::path::Path;
+
 use super::ask;
 use super::{launch, open};
 use crate::cli::{Global, Status};
 use crate::exit::{Exit, Failure};
-use crate::journal::folder::RunFolder;
+use crate::journal::folder::{Manifest, RunFolder};
 use crate::journal::runs::Summary;
+use crate::source::spool::Spool;
 use crate::tally::Tally;
 
 /// The run that was named, or the newest.
@@ -18,6 +21,35 @@ pub(crate) fn folder(global: &Global, run: Option<&str>) -> Result<RunFolder, Fa
             None => Err(Failure::new(Exit::NothingToDo, "there are no runs yet")),
         },
     }
+}
+
+/// How a run stands. A stream that was killed has more rows in its spool than its journal was told.
+pub(crate) fn summary(folder: &RunFolder, manifest: &Manifest) -> Summary {
+    counted(folder, manifest, Summary::of(folder))
+}
+
+/// As [`summary`], where the rest of it is known.
+pub(crate) fn counted(folder: &RunFolder, manifest: &Manifest, mut summary: Summary) -> Summary {
+    if manifest.rows == 0
+        && summary.ended.is_none()
+        && let Some(tally) = &mut summary.tally
+        && let Ok(spool) = Spool::open(folder.spool_dir())
+    {
+        tally.total = tally.total.max(spool.rows());
+    }
+    summary
+}
+
+/// Every run of this machine, newest last.
+pub(crate) fn all(state_dir: &Path) -> Vec<(RunFolder, Manifest, Summary)> {
+    let listed = RunFolder::list(state_dir).into_iter();
+    listed
+        .filter_map(|(manifest, summary)| {
+            let folder = RunFolder::open(state_dir, &manifest.id).ok()?;
+            let summary = counted(&folder, &manifest, summary);
+            Some((folder, manifest, summary))
+        })
+        .collect()
 }
 
 /// How a run stands, in a word.
@@ -33,7 +65,7 @@ pub(crate) fn word(summary: &Summary) -> String {
 pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
     let folder = folder(global, args.run.as_deref())?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
-    let summary = Summary::of(&folder);
+    let summary = summary(&folder, &manifest);
     let status = word(&summary);
     let tally = summary.tally.unwrap_or_else(|| Tally::new(manifest.rows));
     if args.json {

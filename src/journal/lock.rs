@@ -21,7 +21,7 @@ pub struct Holder {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process has it: exit 11.
-    #[error("another process works on this run: pid {}{}{}\n  --> {}\nWait for it (`notify wait`), or end it, then try again.",
+    #[error("another process works on this run: pid {}{}{}\n  --> {}\nWait until it has ended (`notify status` tells how it stands), then try again.",
         holder.as_ref().map_or_else(|| "unknown".to_owned(), |h| h.pid.to_string()),
         holder.as_ref().map(|h| format!(" on {}", h.host)).unwrap_or_default(),
         holder.as_ref().map(|h| format!(", since {}", h.since)).unwrap_or_default(),

@@ -29,7 +29,7 @@ const PAGE: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// A file could not be written.
-    #[error("cannot write {}: {why}\nThe journal is whole: make room or choose another folder, then `notify report`.", path.display())]
+    #[error("cannot write {}: {why}\nThe journal is whole: make room, then `notify resume`, which makes the files.", path.display())]
     Write {
         /// The file.
         path: PathBuf,

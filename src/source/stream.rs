@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::problem::Problem;
 use crate::recipient::{Position, Row};
@@ -31,6 +32,22 @@ pub struct Stream {
     passed: u64,
     taken: u64,
     over: bool,
+    gate: Gate,
+}
+
+/// Ends a stream from another thread: once it is closed, no row comes into the spool any more.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Mutex<bool>>);
+
+impl Gate {
+    /// Closes it; a row that is being written is written first.
+    pub fn close(&self) {
+        *self.lock() = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Makes durable what a stream has written into the spool in `folder` so far; from any thread, while it goes on writing.
@@ -67,7 +84,20 @@ impl Stream {
         writer.announce(false).map_err(SourceError::Spool)?;
         let seen = Seen::create(folder).map_err(SourceError::Spool)?;
         let waiting = VecDeque::new();
-        Ok(Stream { name, path, options, list, assembler, writer, seen, waiting, passed: 0, taken: 0, over: false })
+        Ok(Stream {
+            name,
+            path,
+            options,
+            list,
+            assembler,
+            writer,
+            seen,
+            waiting,
+            passed: 0,
+            taken: 0,
+            over: false,
+            gate: Gate(Arc::new(Mutex::new(true))),
+        })
     }
 
     /// The next row, already in the spool (but durable only after [`Stream::sync`]); `None` at the end of the pipe or of `--limit`.
@@ -95,6 +125,12 @@ impl Stream {
                     return Err(Halted::from(halt).told(&self.name, &self.path).0);
                 }
             };
+            let gate = self.gate.clone();
+            let open = gate.lock();
+            if !*open {
+                self.over = true;
+                return Ok(None);
+            }
             if self.passed < self.options.skip {
                 self.passed += 1;
                 continue;
@@ -177,11 +213,21 @@ impl Stream {
         }
     }
 
-    /// Closes the spool: it is whole now.
+    /// What ends it from another thread.
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
+    /// Closes the spool: it is whole now, unless the gate was closed before.
     ///
     /// # Errors
     /// The disk's.
     pub fn finish(mut self) -> io::Result<()> {
+        let gate = self.gate.clone();
+        let open = gate.lock();
+        if !*open {
+            return Ok(());
+        }
         self.writer.announce(true)
     }
 }

@@ -273,3 +273,22 @@ fn memory_does_not_grow_with_the_list() {
     assert!(many < 64 * 1024, "{many} kB for 80,000 rows");
     assert!(many < few + few / 2, "{few} kB for 4,000 rows, {many} kB for 80,000");
 }
+
+#[test]
+fn a_stream_that_is_stopped_ends_with_a_report_and_is_resumed_to_its_last_row() {
+    let sink = Sink::start(&[]);
+    let world = World::with_smtp(sink.smtp, "limits: [ 20/s ]");
+    world.template();
+    let mut rows = String::from("email,name,n\n");
+    for n in 0..60 {
+        rows.push_str(&format!("user{n}@example.com,Name,{n}\n"));
+    }
+    let args = ["batch", "-", "--stream", "-t", "hello", "--yes", "--out", "out", "--deadline", "500ms"];
+    world.notify_with(&args, rows.as_bytes()).code(5);
+    let report = world.json("out/report.json");
+    let count = |name: &str| report[name].as_u64().expect("a count");
+    assert!(count("pending") > 0 && count("sent") > 0, "{report}");
+    assert_eq!(count("total_messages"), count("sent") + count("pending"));
+    world.notify(&["resume"]).code(0);
+    assert_eq!(sink.taken().len() as u64, count("total_messages"), "every row that reached the spool, once");
+}

@@ -208,6 +208,7 @@ impl Settings {
             timeout: self.timeout,
             final_timeout: self.final_timeout,
             definitions: config.definitions.clone(),
+            ..Opening::default()
         }
     }
 

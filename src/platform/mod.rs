@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 
@@ -18,6 +18,7 @@ pub use crate::message::Wants;
 pub use crate::recipient::Addressing;
 
 pub mod declared;
+pub mod definitions;
 pub mod email;
 pub mod http;
 pub mod outbox;
@@ -100,8 +101,12 @@ pub struct Opening {
     pub timeout: Duration,
     /// Bounds the wait for the answer after it; `None` leaves the platform's own (600 s for SMTP, 60 s for HTTP).
     pub final_timeout: Option<Duration>,
-    /// Folders with a user's own definitions (`*.yaml`), nearest first.
+    /// Folders with a user's own definitions (`*.yaml`), or single files, nearest first.
     pub definitions: Vec<PathBuf>,
+    /// The wall clock, for signatures and dates of the service.
+    pub clock: fn() -> SystemTime,
+    /// Where nonces come from: a seed in tests, chance otherwise.
+    pub seed: Option<u64>,
 }
 
 impl Default for Opening {
@@ -115,6 +120,8 @@ impl Default for Opening {
             timeout: Duration::from_secs(30),
             final_timeout: None,
             definitions: Vec::new(),
+            clock: SystemTime::now,
+            seed: None,
         }
     }
 }

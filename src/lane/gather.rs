@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use crate::delivery::Delivery;
-use crate::lane::{Lane, Road, Seat, Ticket, Waiting};
+use crate::lane::road::{Lane, Road, Seat, Ticket, Waiting};
 
 /// What holds the rest of the lane back.
 pub(super) enum Held {

@@ -2,8 +2,9 @@
 //!
 //! `gather` takes out who goes together, `hold` is what the service holds up.
 //!
-//! A lane is what is held up together, and inside it what may share a request. Everything that waits is either a whole row (few, bounded) or a ticket of 24 bytes that
-//! names a row of the spool; so one slow lane can neither fill the reader's hands nor grow without end.
+//! A lane is what is held up together, and inside it what may share a request. Everything that waits is either a whole row (few,
+//! bounded) or a ticket of 24 bytes that names a row of the spool; so one slow lane can neither fill the reader's hands nor grow
+//! without end.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -17,13 +18,16 @@ use crate::delivery::Delivery;
 use crate::error::{ErrorKind, Reach, SendError};
 use crate::lane::gather::{Gathered, Held};
 use crate::lane::hold::Hold;
-use crate::limit::pace::{Pace, domain_of};
+use crate::lane::road::{Lane, Road, Seat, Waiting};
+use crate::limit::pace::domain_of;
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
-use crate::recipient::Position;
 
 mod gather;
 mod hold;
+mod road;
+
+pub use crate::lane::road::Ticket;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;
@@ -53,15 +57,6 @@ const POLICY_STRIKES: (usize, usize) = (20, 5);
 /// Rows in a row that call the account misconfigured although it has worked before.
 const CONFIG_STRIKES: usize = 3;
 
-/// A row by its place in the spool, and how often it was tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket {
-    /// Which row.
-    pub position: Position,
-    /// Attempts that counted.
-    pub tried: u32,
-}
-
 /// A row that is ready to go, and where it belongs.
 #[derive(Debug)]
 pub struct Ready {
@@ -73,35 +68,6 @@ pub struct Ready {
     pub share: Option<Share>,
     /// What to send; `envelope.attempt` is the number of the try that comes next.
     pub delivery: Delivery,
-}
-
-#[derive(Debug)]
-enum Waiting {
-    Row(Box<Seat>),
-    /// A request that was sent before and goes again with exactly these.
-    Sealed(Vec<Delivery>),
-    Ticket(Ticket),
-}
-
-#[derive(Debug)]
-struct Seat {
-    delivery: Delivery,
-    share: Option<Share>,
-    /// It has its permits of domain and address already.
-    admitted: bool,
-}
-
-impl Seat {
-    fn ticket(&self) -> Ticket {
-        let envelope = &self.delivery.envelope;
-        Ticket { position: envelope.position, tried: envelope.attempt.saturating_sub(1) }
-    }
-}
-
-impl Waiting {
-    fn count(&self) -> usize {
-        if let Waiting::Sealed(set) = self { set.len() } else { 1 }
-    }
 }
 
 /// What comes back when its time has come.
@@ -124,59 +90,6 @@ pub enum Turn {
     Hungry,
     /// Nobody can go now.
     Full,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    waiting: VecDeque<Waiting>,
-    rows: usize,
-    /// Listed in its account's `open`.
-    open: bool,
-    /// Held by our own pace.
-    held_until: Option<Instant>,
-    /// That wait is longer than `--max-wait`.
-    parked: bool,
-    in_flight: usize,
-}
-
-/// One account's share of the road.
-#[derive(Debug)]
-struct Road {
-    /// Requests in flight, at most.
-    width: usize,
-    calls: usize,
-    /// Deliveries of one request, at most.
-    batch: usize,
-    most_bytes: Option<usize>,
-    /// Deliveries in flight.
-    in_flight: usize,
-    /// Whole rows that wait, and their bytes, where requests are shared.
-    rows: usize,
-    bytes: usize,
-    /// Lanes that have enough for a whole request.
-    full: VecDeque<LaneKey>,
-    /// When the first row began to wait for company.
-    alone_since: Option<Instant>,
-    /// `smtp`, `slack` …: what the whole platform holds up.
-    kind: Arc<str>,
-    hold: Hold,
-    /// Of those, the ones that are not handed to the platform yet.
-    gathered: usize,
-    /// Under a limit, so many deliveries may be on their way to the wire at once: more would leave together when it opens.
-    most_ahead: Option<usize>,
-    pace: Pace,
-    held_until: Option<Instant>,
-    /// Its pace makes it wait for longer than `--max-wait`.
-    parked: bool,
-    /// Rows of it that rest, and how many of those for longer than `--max-wait`.
-    resting: usize,
-    resting_parked: usize,
-    open: VecDeque<LaneKey>,
-    halted: Option<SendError>,
-    proven: bool,
-    config_strikes: usize,
-    policy_strikes: usize,
-    policy_domains: HashSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

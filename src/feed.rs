@@ -60,7 +60,7 @@ impl Reader {
                 let chunk: Vec<Prepared> = rows
                     .into_iter()
                     .filter(|row| !recovery.settled.is_settled(row.position))
-                    .map(|row| preparer.prepare(row, 0))
+                    .map(|row| preparer.prepare(row, 0, None))
                     .collect();
                 // The flow has ended: nobody wants the rest.
                 if !chunk.is_empty() && sender.blocking_send(Ok(chunk)).is_err() {
@@ -112,7 +112,7 @@ impl Reader {
                 let mut chunk = Vec::with_capacity(together.len());
                 for row in together {
                     match row {
-                        Ok(row) => chunk.push(preparer.prepare(row, 0)),
+                        Ok(row) => chunk.push(preparer.prepare(row, 0, None)),
                         Err(end) => {
                             let _ = sender.blocking_send(Ok(std::mem::take(&mut chunk)));
                             let _ = sender.blocking_send(Err(end));

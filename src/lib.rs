@@ -36,5 +36,6 @@ pub mod job;
 pub mod lane;
 pub mod prepare;
 pub mod progress;
+pub mod route;
 pub mod rules;
 pub mod run;

@@ -10,7 +10,8 @@ use crate::account::Account;
 use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, SendError};
 use crate::lane::Ready;
-use crate::recipient::{Place, Position, Row, RowError, Skip};
+use crate::recipient::{Place, Position, Recipient, Row, RowError, Skip};
+use crate::route::Route;
 use crate::template::compiled::Template;
 
 /// Everything that turns rows into deliveries, shared by the threads that do it.
@@ -18,6 +19,8 @@ use crate::template::compiled::Template;
 pub struct Preparer {
     accounts: Vec<Account>,
     by_name: HashMap<Arc<str>, usize>,
+    /// What `--via` and `_via` name.
+    routes: HashMap<Arc<str>, Route>,
     template: Arc<Template>,
     /// `_template` of single rows, by name.
     others: HashMap<Arc<str>, Arc<Template>>,
@@ -54,6 +57,7 @@ impl Preparer {
     /// Accounts in the order that lanes know them by; the first is the run's own.
     pub fn new(
         accounts: Vec<Account>,
+        routes: HashMap<Arc<str>, Route>,
         template: Template,
         others: HashMap<Arc<str>, Template>,
         one_template: bool,
@@ -61,7 +65,7 @@ impl Preparer {
     ) -> Self {
         let by_name = accounts.iter().enumerate().map(|(i, account)| (account.name.clone(), i)).collect();
         let others = others.into_iter().map(|(name, template)| (name, Arc::new(template))).collect();
-        Preparer { accounts, by_name, template: Arc::new(template), others, one_template, lineage }
+        Preparer { accounts, by_name, routes, template: Arc::new(template), others, one_template, lineage }
     }
 
     /// The accounts, the run's own first.
@@ -74,8 +78,26 @@ impl Preparer {
         self.by_name.get(name).copied()
     }
 
-    /// Renders the row; `tried` attempts of it have counted already.
-    pub fn prepare(&self, row: Row, tried: u32) -> Prepared {
+    /// The account that follows on the row's route where this one failed for good, if the row has an address for it.
+    pub fn after(&self, account: usize, row: &Row) -> Option<usize> {
+        let recipient = row.recipient.as_ref().ok()?;
+        self.routes.get(&recipient.via)?.after(account, recipient)
+    }
+
+    /// Whether any route has a second step.
+    pub fn falls_back(&self) -> bool {
+        self.routes.values().any(|route| route.stages.len() > 1)
+    }
+
+    /// Whether the account belongs to a pool.
+    pub fn is_pooled(&self, account: usize) -> bool {
+        let of = |route: &Route| route.stages.iter().any(|stage| stage.members.len() > 1 && stage.members.contains(&account));
+        self.routes.values().any(of)
+    }
+
+    /// Renders the row for the first step of its route, or for the account that it was tried with before; `tried` attempts of it
+    /// have counted already.
+    pub fn prepare(&self, row: Row, tried: u32, before: Option<usize>) -> Prepared {
         let (position, place) = (row.position, row.place);
         let recipient = match row.recipient {
             Ok(recipient) => recipient,
@@ -92,60 +114,101 @@ impl Preparer {
         if let Some(skip) = row.skip {
             return Prepared::Skipped(position, recipient.via, skip);
         }
-        let account = recipient.via.clone();
-        let bad = |error| Prepared::Bad(Bad { position, place: place.clone(), account: account.clone(), error });
-        let Some(&index) = self.by_name.get(&recipient.via) else {
-            return bad(SendError::new(ErrorKind::BadRow, format!("no account is called {}", recipient.via)));
+        let Some(route) = self.routes.get(&recipient.via) else {
+            let error = SendError::new(ErrorKind::BadRow, format!("no account is called {}", recipient.via));
+            return Prepared::Bad(Bad { position, place, account: recipient.via, error });
         };
+        if let [stage] = route.stages.as_slice() {
+            let member = before.filter(|account| stage.members.contains(account));
+            let pool = (stage.members.len() > 1 && member.is_none()).then(|| stage.members.clone());
+            let index = member.unwrap_or(stage.members[0]);
+            return match self.render(recipient, position, place, index, tried) {
+                Ok(ready) => Prepared::Ready(Box::new(Ready { pool, ..ready })),
+                Err(bad) => Prepared::Bad(bad),
+            };
+        }
+        self.first_step(route, &recipient, position, &place, tried, before)
+    }
+
+    /// The first step that the row has an address and the right content for; what is wrong with the first of all, where there is none.
+    fn first_step(
+        &self,
+        route: &Route,
+        recipient: &Recipient,
+        position: Position,
+        place: &Place,
+        tried: u32,
+        before: Option<usize>,
+    ) -> Prepared {
+        let from = before.and_then(|account| route.stage_of(account)).unwrap_or_default();
+        let mut first_bad = None;
+        for (step, stage) in route.stages.iter().enumerate().skip(from) {
+            let Some(to) = route.address(step, recipient) else { continue };
+            let member = before.filter(|account| stage.members.contains(account));
+            let pool = (stage.members.len() > 1 && member.is_none()).then(|| stage.members.clone());
+            let index = member.unwrap_or(stage.members[0]);
+            let tried = if step == from { tried } else { 0 };
+            match self.render(Recipient { to, ..recipient.clone() }, position, place.clone(), index, tried) {
+                Ok(ready) => return Prepared::Ready(Box::new(Ready { pool, ..ready })),
+                Err(bad) => first_bad = first_bad.or(Some(bad)),
+            }
+        }
+        Prepared::Bad(first_bad.unwrap_or_else(|| {
+            let error = SendError::new(ErrorKind::BadRow, format!("the row has no address for any of {}", recipient.via));
+            Bad { position, place: place.clone(), account: recipient.via.clone(), error }
+        }))
+    }
+
+    /// The row as a delivery of this account.
+    fn render(&self, recipient: Recipient, position: Position, place: Place, index: usize, tried: u32) -> Result<Ready, Bad> {
         let opened = &self.accounts[index];
-        let lane = match opened.lane(&recipient.to) {
-            Ok(lane) => lane,
-            Err(error) => return bad(error),
-        };
+        let account = opened.name.clone();
+        let bad = |error| Bad { position, place: place.clone(), account: account.clone(), error };
+        let lane = opened.lane(&recipient.to).map_err(bad)?;
         let template = match &recipient.template {
-            Some(name) if !self.one_template && self.template.files().name != **name => match self.others.get(name) {
-                Some(template) => template,
-                None => {
-                    return bad(SendError::new(ErrorKind::BadRow, format!("no template is called {name} (column _template)")));
-                }
-            },
+            Some(name) if !self.one_template && self.template.files().name != **name => {
+                self.others.get(name).ok_or_else(|| {
+                    bad(SendError::new(ErrorKind::BadRow, format!("no template is called {name} (column _template)")))
+                })?
+            }
             _ => &self.template,
         };
         // A panic while one row is rendered is a defect of ours; it must not take the other rows with it.
         let rendered = catch_unwind(AssertUnwindSafe(|| template.render(&opened.platform.capability().wants, &recipient.vars)));
-        let message = match rendered {
-            Ok(Ok(mut message)) => {
-                if opened.platform.capability().columns {
-                    message.columns = recipient.vars;
-                }
-                message
-            }
+        let mut message = match rendered {
+            Ok(Ok(message)) => message,
             Ok(Err(error)) => {
                 let named = error.variable.as_ref().and_then(|name| recipient.vars.keys().position(|column| column == name));
                 let row_error = error.at(&place);
                 let column = row_error.place.column.or(named.and_then(|n| u32::try_from(n + 1).ok()));
                 let row_error = RowError { place: Place { column, ..row_error.place }, ..row_error };
                 let error = SendError::new(ErrorKind::BadRow, row_error.what);
-                return Prepared::Bad(Bad { position, place: row_error.place, account: account.clone(), error });
+                return Err(Bad { position, place: row_error.place, account: account.clone(), error });
             }
-            Err(_) => return bad(SendError::new(ErrorKind::BadRow, "rendering this row failed inside notify; please report it")),
+            Err(_) => {
+                return Err(bad(SendError::new(ErrorKind::BadRow, "rendering this row failed inside notify; please report it")));
+            }
         };
+        if opened.platform.capability().columns {
+            message.columns = recipient.vars;
+        }
+        // By the name of the route, so that a row is the same row with whichever of its accounts.
         let id = recipient
             .delivery_id
             .as_deref()
             .and_then(DeliveryId::parse)
             .unwrap_or_else(|| DeliveryId::derive(&self.lineage, &recipient.key, &recipient.via));
-        let envelope = Envelope { id, position, account: recipient.via, to: recipient.to, attempt: tried + 1 };
+        let envelope = Envelope { id, position, account, to: recipient.to, attempt: tried + 1 };
         let delivery = Delivery { envelope, message };
         let share = if opened.batch > 1 { opened.platform.share(&delivery) } else { None };
         let lane = if opened.batch > 1 { lane.grouped(share) } else { lane };
-        Prepared::Ready(Box::new(Ready { account: index, lane, share, delivery }))
+        Ok(Ready { account: index, lane, share, pool: None, delivery })
     }
 
     /// As [`Preparer::prepare`], and everything else that can be known before sending: for preflight.
     pub fn examine(&self, row: Row) -> Prepared {
         let place = row.place.clone();
-        match self.prepare(row, 0) {
+        match self.prepare(row, 0, None) {
             Prepared::Ready(ready) => {
                 let Delivery { envelope, message } = &ready.delivery;
                 match self.accounts[ready.account].platform.examine(&envelope.to, message) {

@@ -85,6 +85,8 @@ pub struct Addressing {
     pub fold_case: bool,
     /// An address may itself be a credential (a webhook's URL): the journal keeps its hash.
     pub secret: bool,
+    /// Any of the columns will do in any row, because one account after the other is tried.
+    pub any: bool,
 }
 
 /// One recipient: a row that could be read.

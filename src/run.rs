@@ -31,12 +31,16 @@ use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::{Position, Skip};
+use crate::route;
 use crate::rules::{Doubt, OnError, Rules};
 use crate::source::spool::Spool;
 use crate::tally::{State, Tally};
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;
+
+/// A pool waits so long for one of its accounts before the others take what waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -245,7 +249,7 @@ impl Flow<'_> {
     fn wake(&mut self) -> Result<(), FlowError> {
         for (account, due) in self.lanes.wake(Instant::now()) {
             match due {
-                Due::Row(ticket) => self.read_again(ticket, false)?,
+                Due::Row(ticket) => self.read_again(account, ticket, false)?,
                 Due::Set(set) => self.read_together(account, set)?,
             }
         }
@@ -258,7 +262,7 @@ impl Flow<'_> {
         let mut lane = None;
         for ticket in set {
             let row = self.spool.read(ticket.position).map_err(FlowError::Spool)?;
-            match self.preparer.prepare(row, ticket.tried) {
+            match self.preparer.prepare(row, ticket.tried, Some(account)) {
                 Prepared::Ready(ready) => {
                     lane.get_or_insert(ready.lane);
                     deliveries.push(ready.delivery);
@@ -272,18 +276,48 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn read_again(&mut self, ticket: Ticket, first: bool) -> Result<(), FlowError> {
+    /// A row that waited without its content comes back to the account that it was tried with; one of a pool that is blocked may go to
+    /// another.
+    fn read_again(&mut self, account: usize, ticket: Ticket, first: bool) -> Result<(), FlowError> {
         if ticket.position.row >= self.spool.rows() {
             // A stream has grown since the spool was opened.
             self.spool = Spool::open(self.rules.folder.spool_dir()).map_err(FlowError::Spool)?;
         }
         let row = self.spool.read(ticket.position).map_err(FlowError::Spool)?;
-        match self.preparer.prepare(row, ticket.tried) {
-            Prepared::Ready(ready) if first => self.lanes.put_first(*ready),
-            Prepared::Ready(ready) => self.lanes.put(*ready),
+        let elsewhere = self.lanes.is_blocked(account) && self.preparer.is_pooled(account);
+        match self.preparer.prepare(row, ticket.tried, (!elsewhere).then_some(account)) {
+            Prepared::Ready(ready) if first && ready.account == account => self.lanes.put_first(*ready),
+            Prepared::Ready(ready) => self.put(*ready),
             other => self.settle_unsent(other),
         }
         Ok(())
+    }
+
+    /// The row joins its lane; of a pool, that of the account that takes it.
+    fn put(&mut self, mut ready: Ready) {
+        if let Some(pool) = ready.pool.take() {
+            let envelope = &mut ready.delivery.envelope;
+            // Rows that all go to the same place are told apart by themselves.
+            let fixed = self.preparer.accounts()[ready.account].platform.capability().addressing.fixed.is_some();
+            let key = if fixed { envelope.id.as_str() } else { envelope.to.as_str() };
+            let accounts = self.preparer.accounts();
+            let lanes = &self.lanes;
+            ready.account = route::choose(&pool, accounts, key, |member| lanes.load(member), |member| lanes.is_blocked(member));
+            envelope.account = accounts[ready.account].name.clone();
+        }
+        self.lanes.put(ready);
+    }
+
+    /// What waits for an account of a pool that is blocked goes to the others.
+    fn pass_on(&mut self, account: usize) {
+        if !self.preparer.is_pooled(account) {
+            return;
+        }
+        for ticket in self.lanes.take_waiting(account) {
+            if let Err(error) = self.read_again(account, ticket, false) {
+                return self.close(Exit::Disk, Some(error.to_string()));
+            }
+        }
     }
 
     /// Fills every road: gathers what may go, and reads on where an account is hungry.
@@ -313,7 +347,7 @@ impl Flow<'_> {
             }
             for prepared in chunk {
                 match prepared {
-                    Prepared::Ready(ready) => self.lanes.put(*ready),
+                    Prepared::Ready(ready) => self.put(*ready),
                     other => self.settle_unsent(other),
                 }
             }
@@ -336,7 +370,7 @@ impl Flow<'_> {
                         rows += deliveries.len();
                         group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
                     }
-                    Turn::Read(ticket) => self.read_again(ticket, true)?,
+                    Turn::Read(ticket) => self.read_again(account, ticket, true)?,
                     Turn::Hungry => break Some(true),
                     Turn::Full => break Some(false),
                 }
@@ -562,23 +596,60 @@ impl Flow<'_> {
                 self.record(&delivery, attempt - 1, Mark::Pending);
                 self.lanes.hold(account, lane, error.reach, wait, true);
                 let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
-                self.lanes.put_first(Ready { account, lane: lane.clone(), share, delivery });
+                self.lanes.put_first(Ready { account, lane: lane.clone(), share, pool: None, delivery });
+                if self.lanes.is_blocked(account) && wait > PATIENCE {
+                    self.pass_on(account);
+                }
             }
             Next::Halt => {
                 self.record(&delivery, attempt - 1, Mark::Pending);
                 self.tally.notice(&owner.name, &error, 1);
+                let name = owner.name.clone();
+                let waiting = if self.preparer.is_pooled(account) { self.lanes.take_waiting(account) } else { Vec::new() };
                 if self.lanes.halt(account, error.clone()) {
-                    self.progress.halted(&owner.name, &error);
-                    self.reasons.push(format!("account {} was halted: {error}; its rows stay pending", owner.name));
+                    self.progress.halted(&name, &error);
+                    self.reasons.push(format!("account {name} was halted: {error}; its rows stay pending"));
+                }
+                // The others of its pool go on with what it has left.
+                let own = self.preparer.is_pooled(account).then_some(Ticket { position, tried: attempt - 1 });
+                for ticket in own.into_iter().chain(waiting) {
+                    if let Err(error) = self.read_again(account, ticket, false) {
+                        return self.close(Exit::Disk, Some(error.to_string()));
+                    }
                 }
             }
             Next::Reject => {
+                if error.kind != ErrorKind::InDoubt && self.fall_back(account, &delivery, &error) {
+                    return;
+                }
                 self.conclude(&delivery, Outcome::Failed(error));
                 if self.rules.on_error == OnError::Abort {
                     self.close(Exit::Stopped, Some("stopped at the first failure (--on-error abort)".into()));
                 }
             }
         }
+    }
+
+    /// The row failed for good with this account and goes on to the next of its route, if there is one. Not where it is in doubt: it may
+    /// have arrived.
+    fn fall_back(&mut self, account: usize, delivery: &Delivery, error: &SendError) -> bool {
+        if !self.preparer.falls_back() {
+            return false;
+        }
+        let position = delivery.envelope.position;
+        let next = self.spool.read(position).ok().and_then(|row| self.preparer.after(account, &row));
+        let Some(next) = next else { return false };
+        let now = Some(Duration::ZERO);
+        self.progress.deferred(delivery, error, Duration::ZERO);
+        // The journal names the account that comes next, so that a resumed run goes on there.
+        self.journal.record(Record {
+            position,
+            account: self.preparer.accounts()[next].name.clone(),
+            attempts: 0,
+            mark: Mark::Outcome(Outcome::Deferred(SendError { retry_after: now, ..error.clone() })),
+        });
+        self.lanes.rest(next, Ticket { position, tried: 0 }, Instant::now(), None);
+        true
     }
 
     fn conclude(&mut self, delivery: &Delivery, outcome: Outcome) {
@@ -608,7 +679,7 @@ impl Flow<'_> {
     /// A row that is settled without having been sent: bad, or skipped by policy.
     fn settle_unsent(&mut self, prepared: Prepared) {
         let record = match prepared {
-            Prepared::Ready(ready) => return self.lanes.put(*ready),
+            Prepared::Ready(ready) => return self.put(*ready),
             Prepared::Bad(Bad { position, account, error, .. }) => {
                 let outcome = Outcome::Failed(error);
                 self.count(&account, &outcome, 0);

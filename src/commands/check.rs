@@ -10,6 +10,7 @@ use super::{launch, open};
 use crate::cli::{Check, ContentFlags, FlowFlags, Global, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::job::accounts::open_accounts;
 use crate::job::{self, Pinned, Settings};
 use crate::prepare::Preparer;
 use crate::source::{self, Spooled};
@@ -84,15 +85,15 @@ fn prepare(
     let pinned = Pinned::find(config, settings, asked.content.template.as_deref(), &others)?;
     let (own, others) = pinned.compile(settings)?;
     let opening = settings.opening(config, "preview", out.unwrap_or(std::path::Path::new(".")));
-    let accounts = job::open_accounts(config, settings, &settings.accounts, &opening)?;
+    let opened = open_accounts(config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
     if asked.content.template.is_none() && spooled.templates.is_empty() {
-        job::check_content(&spooled.columns, &accounts)?;
+        job::check_content(&spooled.columns, &opened.accounts)?;
     }
-    job::check_columns(&own, &accounts, &spooled.columns)?;
+    job::check_columns(&own, &opened.accounts, &spooled.columns)?;
     for template in others.values() {
-        job::check_columns(template, &accounts, &spooled.columns)?;
+        job::check_columns(template, &opened.accounts, &spooled.columns)?;
     }
-    Ok(Preparer::new(accounts, own, others, false, "preview".to_owned()))
+    Ok(Preparer::new(opened.accounts, opened.routes, own, others, false, "preview".to_owned()))
 }
 
 /// Checks the list.

@@ -12,6 +12,7 @@ use crate::control;
 use crate::control::Order as Asked;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
+use crate::job::accounts::open_accounts;
 use crate::job::{self, Pinned, Settings};
 use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
 use crate::journal::lock::LockError;
@@ -101,17 +102,17 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     let out = settings.cwd.join(out);
     let lineage = lineage.unwrap_or_else(|| id.clone());
     let opening = settings.opening(scene.config, &id, &out);
-    let accounts = job::open_accounts(scene.config, &settings, &settings.accounts, &opening)?;
+    let opened = open_accounts(scene.config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
     if template.is_none() && spooled.templates.is_empty() && !stream {
-        job::check_content(&spooled.columns, &accounts)?;
+        job::check_content(&spooled.columns, &opened.accounts)?;
     }
     // The columns of a JSON stream are known only when it has ended: there every row is asked for itself.
     if !stream || spooled.format.delimited() {
         for template in std::iter::once(&own).chain(others.values()) {
-            job::check_columns(template, &accounts, &spooled.columns)?;
+            job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
-    let preparer = Arc::new(Preparer::new(accounts, own, others, settings.one_template, lineage.clone()));
+    let preparer = Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone()));
 
     let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {

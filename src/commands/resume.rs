@@ -13,7 +13,8 @@ use crate::account::Account;
 use crate::cli::{Global, Resume};
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
-use crate::job::{self, Pinned, Settings};
+use crate::job::accounts::open_accounts;
+use crate::job::{Pinned, Settings};
 use crate::journal::folder::RunFolder;
 use crate::journal::recovery::{Decision, Keyed, Recovery};
 use crate::journal::runs::Summary;
@@ -56,8 +57,9 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
     let opening = settings.opening(&config, &manifest.id, &manifest.out);
-    let accounts = job::open_accounts(&config, &settings, &settings.accounts, &opening)?;
-    let preparer = Arc::new(Preparer::new(accounts, own, others, settings.one_template, manifest.lineage.clone()));
+    let opened = open_accounts(&config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
+    let preparer =
+        Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone()));
     launch::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;

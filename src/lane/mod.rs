@@ -66,6 +66,8 @@ pub struct Ready {
     pub lane: LaneKey,
     /// What it brings into a request that it shares; `None` where it goes alone.
     pub share: Option<Share>,
+    /// Any of these accounts may take it; the flow decides which.
+    pub pool: Option<Arc<[usize]>>,
     /// What to send; `envelope.attempt` is the number of the try that comes next.
     pub delivery: Delivery,
 }
@@ -206,7 +208,7 @@ impl Lanes {
     }
 
     fn enqueue(&mut self, ready: Ready, first: bool) {
-        let Ready { account, lane: key, share, delivery } = ready;
+        let Ready { account, lane: key, share, delivery, .. } = ready;
         let road = &mut self.roads[account];
         if road.halted.is_some() {
             return;

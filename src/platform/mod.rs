@@ -22,6 +22,7 @@ pub mod definitions;
 pub mod email;
 pub mod http;
 pub mod outbox;
+pub mod pool;
 pub mod registry;
 pub mod sign;
 

@@ -80,7 +80,7 @@ pub fn sender(config: &AccountConfig, opening: &Opening) -> Result<String, Probl
 /// Where the addresses of an outbox's rows are found: whatever platform they were meant for.
 pub fn addressing() -> Addressing {
     let columns = ["to", "email", "phone", "open_id", "webhook"].map(str::to_owned).to_vec();
-    Addressing { columns, fixed: None, phone: false, fold_case: true, secret: false }
+    Addressing { columns, fixed: None, phone: false, fold_case: true, secret: false, any: false }
 }
 
 impl Outbox {

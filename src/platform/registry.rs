@@ -10,12 +10,12 @@ use crate::platform::declared::definition::Definition;
 use crate::platform::declared::{self, Declared};
 use crate::platform::definitions::BUILT_IN;
 use crate::platform::outbox::{self, Outbox};
-use crate::platform::{Opening, Platform, email};
+use crate::platform::{Opening, Platform, email, pool};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipient::Addressing;
 
 /// The coded platforms, which no definition may take the name of.
-const CODED: &[&str] = &["smtp", "outbox"];
+const CODED: &[&str] = &["smtp", "outbox", pool::NAME];
 
 /// Longest definition file that is read.
 const LONGEST: u64 = 1024 * 1024;
@@ -105,6 +105,11 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platfo
     match account.platform.as_str() {
         "smtp" => Ok(Arc::new(email::open(account, opening)?)),
         "outbox" => Ok(Arc::new(Outbox::open(account, opening, make_eml(account, opening)?)?)),
+        pool::NAME => {
+            let what =
+                format!("account {} is a pool: it sends through its accounts and has nothing of its own to open", account.name);
+            Err(Problem { what, help: Some("name one of the accounts in its `of`".to_owned()), ..Problem::default() })
+        }
         name => {
             let definition = find(name, &opening.definitions)?.ok_or_else(|| unknown(account, &opening.definitions))?;
             Ok(Arc::new(Declared::open(Arc::new(definition), account, opening, opening.clock)?))
@@ -259,6 +264,16 @@ fn coded() -> Vec<Listed> {
     vec![
         listed("smtp", "Email over SMTP", vec!["https://www.rfc-editor.org/rfc/rfc5321".to_owned()], smtp.map(key).to_vec()),
         listed("outbox", "Outbox: writes files, sends nothing", Vec::new(), outbox.map(key).to_vec()),
+        Listed {
+            wants: "as its accounts".to_owned(),
+            batch: "as its accounts".to_owned(),
+            ..listed(
+                "pool",
+                "Pool: several accounts of one platform as one",
+                Vec::new(),
+                vec![key(("of", false, "the names of its accounts; each keeps its own limits"))],
+            )
+        },
     ]
 }
 
@@ -332,7 +347,7 @@ mod tests {
             assert_eq!(definition.name.0.as_str(), *file);
         }
         let names: Vec<String> = platforms(&[]).into_iter().map(|listed| listed.name).collect();
-        assert_eq!(names, ["smtp", "outbox", "webhook"]);
+        assert_eq!(names[..3], ["smtp", "outbox", "pool"]);
     }
 
     #[test]

@@ -421,7 +421,9 @@ impl Assembler {
         for n in columns {
             // Where an account takes any kind of address, an empty email address must not turn the row into a text message: the header
             // says which kind the list has, and the row lacks it. A JSON row says for itself what it has.
-            if matches!(fields, Fields::Cells(_)) && !columns.first().is_some_and(|first| self.plan.same_kind(*first, *n)) {
+            let any = self.accounts[account].addressing.any;
+            if !any && matches!(fields, Fields::Cells(_)) && !columns.first().is_some_and(|first| self.plan.same_kind(*first, *n))
+            {
                 break;
             }
             let Some(value) = fields.value(*n) else { continue };

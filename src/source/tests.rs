@@ -18,7 +18,14 @@ use crate::source::stream::Stream;
 use crate::source::{Spooled, spool, spool_in_chunks};
 
 fn mail() -> Addressing {
-    Addressing { columns: vec!["to".into(), "email".into()], fixed: None, phone: false, fold_case: true, secret: false }
+    Addressing {
+        columns: vec!["to".into(), "email".into()],
+        fixed: None,
+        phone: false,
+        fold_case: true,
+        secret: false,
+        any: false,
+    }
 }
 
 fn options() -> ReadOptions {

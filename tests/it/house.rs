@@ -15,7 +15,7 @@ const LEVELS: [(&str, &[&str]); 13] = [
     ("rooms on rooms", &["config", "report"]),
     ("who delivers", &["platform", "sink"]),
     ("account", &["account"]),
-    ("lane", &["lane"]),
+    ("lane", &["lane", "route"]),
     ("prepare", &["prepare", "progress"]),
     ("rules", &["rules"]),
     ("feed", &["feed"]),

@@ -123,6 +123,7 @@ fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
         phone: said.phone,
         fold_case: said.fold_case,
         secret: said.secret,
+        any: false,
     };
     match (&said.endpoint, own) {
         (None, _) => base,

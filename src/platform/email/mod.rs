@@ -103,7 +103,14 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Smtp, Problem>
 
 /// Where the addresses of an email account's rows are found.
 pub fn addressing() -> Addressing {
-    Addressing { columns: vec!["to".to_owned(), "email".to_owned()], fixed: None, phone: false, fold_case: true, secret: false }
+    Addressing {
+        columns: vec!["to".to_owned(), "email".to_owned()],
+        fixed: None,
+        phone: false,
+        fold_case: true,
+        secret: false,
+        any: false,
+    }
 }
 
 /// Makes mails without sending them: for the outbox, whose files are what a server would get.

@@ -16,10 +16,10 @@ use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::config::defaults::{self, Defaults, Width};
 use crate::exit::{Exit, Failure};
+use crate::job::accounts::addressing_of;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::platform::Opening;
-use crate::platform::registry;
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::{self, Problem};
 use crate::recipient::{Addressing, Vars};
@@ -28,6 +28,8 @@ use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
 use crate::template::compiled::{Options, Template};
 use crate::template::source_files::TemplateFiles;
+
+pub mod accounts;
 
 /// Rows checked in one piece by all cores.
 const CHECK_CHUNK: usize = 4096;
@@ -293,11 +295,11 @@ pub fn read_options(
             _ => return Err(usage(format!("--map {word}: write --map email=\"E-Mail\""))),
         }
     }
-    config.account(&settings.via).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
     let mut addressing: BTreeMap<Arc<str>, Addressing> = BTreeMap::new();
+    addressing.insert(Arc::from(settings.via.as_str()), addressing_of(config, &settings.via)?);
     for account in config.accounts.values() {
         // An account that cannot be understood matters only to rows that name it, and then it is told.
-        if let Ok(found) = registry::addressing(account, &config.definitions) {
+        if let Ok(found) = addressing_of(config, &account.name) {
             addressing.insert(account.name.clone(), found);
         }
     }
@@ -335,22 +337,6 @@ pub fn read_options(
 /// Where a run's list is: `-` is stdin.
 pub fn input(rows: &Path) -> Input {
     if rows.as_os_str() == "-" { Input::Stdin } else { Input::File(rows.to_owned()) }
-}
-
-/// Opens the accounts that the run uses, its own first.
-///
-/// # Errors
-/// A setting or a secret: exit 4.
-pub fn open_accounts(config: &Config, settings: &Settings, names: &[String], opening: &Opening) -> Result<Vec<Account>, Failure> {
-    let mut accounts = Vec::with_capacity(names.len());
-    for name in names {
-        let account = config.account(name).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
-        accounts.push(
-            Account::open(account, opening, settings.rate, settings.batch_size)
-                .map_err(|problem| Failure::new(Exit::BadConfig, config.locate(account, problem)))?,
-        );
-    }
-    Ok(accounts)
 }
 
 /// The templates of a run as text, so that nothing outside its folder can change them.

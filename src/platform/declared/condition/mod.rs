@@ -247,7 +247,10 @@ impl Expect {
             (_, None) => false,
             (Expect::In(wanted), Some(text)) => wanted.iter().any(|wanted| match wanted {
                 Value::String(wanted) => wanted == text,
-                wanted => wanted.to_string() == text,
+                wanted => {
+                    let written = wanted.to_string();
+                    written == text
+                }
             }),
             (Expect::Match(regex), Some(text)) => regex.is_match(text),
         }

@@ -9,6 +9,7 @@ pub mod exit;
 pub mod message;
 pub mod problem;
 pub mod recipient;
+pub mod state;
 pub mod tally;
 
 // What the words are made from and kept in.
@@ -25,6 +26,7 @@ pub mod template;
 pub mod platform;
 
 // The loopback server for users and tests.
+pub mod shared;
 pub mod sink;
 
 // The flow, from one account up to the verbs.

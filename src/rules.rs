@@ -1,5 +1,6 @@
 //! What the flow needs to know of a run's settings: retries, limits of time, and what becomes of failures and doubts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
@@ -71,4 +72,6 @@ pub struct Rules {
     pub in_doubt: Doubt,
     /// Where spool and journal are.
     pub folder: RunFolder,
+    /// What all runs of this machine share is in `state.db` here.
+    pub state_dir: PathBuf,
 }

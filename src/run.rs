@@ -33,6 +33,7 @@ use crate::progress::Progress;
 use crate::recipient::{Position, Skip};
 use crate::route;
 use crate::rules::{Doubt, OnError, Rules};
+use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::{State, Tally};
 
@@ -89,6 +90,7 @@ pub async fn run(
         chance: fastrand::Rng::new(),
         tasks: JoinSet::new(),
         flying: HashMap::new(),
+        shared: Shared::open(&rules, &preparer),
         hungry: true,
         unflushed: 0,
         closing: None,
@@ -135,6 +137,8 @@ struct Flow<'a> {
     tasks: JoinSet<Step>,
     /// What was handed to a platform and has no answer; bounded by the widths of the accounts.
     flying: HashMap<Position, Flying>,
+    /// What services told other processes of this machine.
+    shared: Shared,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
     /// Set once nothing new may start; the code is what the run will exit with at least.
@@ -208,6 +212,9 @@ impl Flow<'_> {
             return Ok(());
         }
         self.wake()?;
+        for (key, wait) in self.shared.heard() {
+            self.lanes.hear(key, wait);
+        }
         self.pump(rows)?;
         if self.unflushed >= 1024 {
             self.flush().await?;
@@ -404,6 +411,7 @@ impl Flow<'_> {
         let timer = [
             self.lanes.next_wake().filter(|_| self.closing.is_none()),
             self.ends.filter(|_| self.closing.is_none()),
+            self.shared.next_look().filter(|_| self.closing.is_none()),
             self.drain_ends,
         ]
         .into_iter()
@@ -490,6 +498,7 @@ impl Flow<'_> {
         }
         if let Some(pause) = verdicts.pause() {
             self.lanes.hold(account, &lane, Some(pause.reach), pause.wait, false);
+            self.shared.tell(self.lanes.hold_key(account, &lane, Some(pause.reach)), pause.wait);
         }
         if let Some(refused) = verdicts.blame().cloned() {
             return self.split(account, &lane, batch, verdicts, &refused);
@@ -549,7 +558,7 @@ impl Flow<'_> {
                 for delivery in batch.deliveries() {
                     self.record(delivery, delivery.envelope.attempt - 1, Mark::Pending);
                 }
-                self.lanes.hold(account, lane, error.reach, wait, true);
+                self.hold(account, lane, &error, wait);
                 self.lanes.put_sealed(account, lane, batch.into_deliveries());
             }
             Next::Reject | Next::Halt => {
@@ -557,6 +566,14 @@ impl Flow<'_> {
                     self.settle(account, lane, delivery, Err(error.clone()));
                 }
             }
+        }
+    }
+
+    /// The lane, or what else the error reaches, rests; other processes hear of a wait that the service itself named.
+    fn hold(&mut self, account: usize, lane: &LaneKey, error: &SendError, wait: Duration) {
+        self.lanes.hold(account, lane, error.reach, wait, true);
+        if let Some(named) = error.retry_after {
+            self.shared.tell(self.lanes.hold_key(account, lane, error.reach), named);
         }
     }
 
@@ -594,7 +611,8 @@ impl Flow<'_> {
             Next::Hold(wait) => {
                 self.progress.held(&owner.name, &error, wait);
                 self.record(&delivery, attempt - 1, Mark::Pending);
-                self.lanes.hold(account, lane, error.reach, wait, true);
+                self.hold(account, lane, &error, wait);
+                let owner: &Account = &self.preparer.accounts()[account];
                 let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
                 self.lanes.put_first(Ready { account, lane: lane.clone(), share, pool: None, delivery });
                 if self.lanes.is_blocked(account) && wait > PATIENCE {

@@ -199,6 +199,7 @@ impl Settings {
             deadline: self.deadline,
             in_doubt: self.in_doubt,
             folder: folder.clone(),
+            state_dir: folder.path.ancestors().nth(2).unwrap_or(&folder.path).to_owned(),
         }
     }
 

@@ -22,6 +22,7 @@ use crate::lane::road::{Lane, Road, Seat, Waiting};
 use crate::limit::pace::domain_of;
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
+use crate::state::holds::HoldKey;
 
 mod gather;
 mod hold;
@@ -118,6 +119,8 @@ pub struct Lanes {
     lanes: HashMap<(usize, LaneKey), Lane>,
     /// Holds of the service, by lane without its group; only where it asked for less speed since the last success.
     holds: HashMap<(usize, LaneKey), Hold>,
+    /// What other processes were told: until when.
+    heard: HashMap<HoldKey, Instant>,
     timers: BinaryHeap<Reverse<(Instant, Wake)>>,
     waiting: usize,
     max_wait: Duration,
@@ -141,6 +144,7 @@ impl Lanes {
                 full: VecDeque::new(),
                 alone_since: None,
                 kind: Arc::from(account.kind.as_str()),
+                name: account.name.clone(),
                 hold: Hold::default(),
                 gathered: 0,
                 most_ahead: account
@@ -162,7 +166,16 @@ impl Lanes {
                 policy_domains: HashSet::new(),
             })
             .collect();
-        Lanes { roads, lanes: HashMap::new(), holds: HashMap::new(), timers: BinaryHeap::new(), waiting: 0, max_wait, lingers }
+        Lanes {
+            roads,
+            lanes: HashMap::new(),
+            holds: HashMap::new(),
+            heard: HashMap::new(),
+            timers: BinaryHeap::new(),
+            waiting: 0,
+            max_wait,
+            lingers,
+        }
     }
 
     /// Whether the reader may hand on more rows.
@@ -282,6 +295,20 @@ impl Lanes {
             let Some(key) = self.pick(account, more) else { return Turn::Hungry };
             let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
             let road = &mut self.roads[account];
+            if !self.heard.is_empty() {
+                let stem = stem(&key);
+                let heard = HoldKey::of(&["lane", &road.kind, &road.name, &stem.0]);
+                if let Some(until) = self.heard.remove(&heard) {
+                    lane.open = false;
+                    let wait = until.duration_since(Instant::now());
+                    self.hold(account, &key, None, wait, false);
+                    // Its time may be over: then it goes on with the next round.
+                    if wait.is_zero() {
+                        self.open_stem(account, &stem);
+                    }
+                    continue;
+                }
+            }
             if !self.holds.is_empty() && self.holds.get(&(account, stem(&key))).is_some_and(|hold| hold.until.is_some()) {
                 lane.open = false;
                 continue;
@@ -462,6 +489,31 @@ impl Lanes {
                 }
             }
         }
+    }
+
+    /// Whom a hold concerns, as all processes of this machine call it.
+    pub fn hold_key(&self, account: usize, key: &LaneKey, reach: Option<Reach>) -> HoldKey {
+        let road = &self.roads[account];
+        match reach {
+            Some(Reach::Platform) => HoldKey::of(&["platform", &road.kind]),
+            Some(Reach::Account) => HoldKey::of(&["account", &road.kind, &road.name]),
+            Some(Reach::Row | Reach::Target) | None => HoldKey::of(&["lane", &road.kind, &road.name, &stem(key).0]),
+        }
+    }
+
+    /// Another process was told to wait for so long.
+    pub fn hear(&mut self, key: HoldKey, wait: Duration) {
+        let now = Instant::now();
+        for account in 0..self.roads.len() {
+            for reach in [Reach::Account, Reach::Platform] {
+                if self.hold_key(account, &LaneKey::whole(), Some(reach)) == key {
+                    return self.hold(account, &LaneKey::whole(), Some(reach), wait, false);
+                }
+            }
+        }
+        // Lanes are found when their turn comes. What is over is forgotten here, so that this stays as small as what is new.
+        self.heard.retain(|_, until| *until > now);
+        self.heard.insert(key, now + wait);
     }
 
     fn hold_road(&mut self, account: usize, now: Instant, wait: Duration, counts: bool) {

@@ -83,6 +83,7 @@ pub(super) struct Road {
     pub(super) alone_since: Option<Instant>,
     /// `smtp`, `slack` …: what the whole platform holds up.
     pub(super) kind: Arc<str>,
+    pub(super) name: Arc<str>,
     pub(super) hold: Hold,
     /// Of those, the ones that are not handed to the platform yet.
     pub(super) gathered: usize,

@@ -1,0 +1,61 @@
+//! What the processes of this machine tell each other while they send: the waits that services named, looked up four times a second.
+//!
+//! Advice, and never a reason to stop: where `state.db` cannot be used, a run goes on by what it hears itself.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::prepare::Preparer;
+use crate::rules::Rules;
+use crate::state::holds::{HoldKey, Holds};
+
+/// How often is looked whether another process was told to wait.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// The shared waits, as one run sees them.
+#[derive(Debug)]
+pub struct Shared {
+    holds: Option<Holds>,
+    next: Instant,
+}
+
+impl Shared {
+    /// Of the state folder of this run. A run that sends nothing shares nothing.
+    pub fn open(rules: &Rules, preparer: &Preparer) -> Self {
+        let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+        let open =
+            || Holds::open(&rules.state_dir).inspect_err(|error| tracing::warn!(%error, "waits are not shared with other runs"));
+        Shared { holds: if harmless { None } else { open().ok() }, next: Instant::now() }
+    }
+
+    /// The service named this wait.
+    pub fn tell(&mut self, key: HoldKey, wait: Duration) {
+        let until = now().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        if let Some(Err(error)) = self.holds.as_ref().map(|holds| holds.hold(key, until)) {
+            tracing::warn!(%error, "a wait is not shared with other runs");
+        }
+    }
+
+    /// What others were told since the last look, and how long it lasts from now.
+    pub fn heard(&mut self) -> Vec<(HoldKey, Duration)> {
+        let Some(holds) = self.holds.as_mut().filter(|_| self.next <= Instant::now()) else { return Vec::new() };
+        self.next = Instant::now() + EVERY;
+        let now = now();
+        let found = holds.changed(now).unwrap_or_default();
+        found
+            .into_iter()
+            .map(|(key, until)| (key, Duration::from_millis(u64::try_from(until - now).unwrap_or_default())))
+            .collect()
+    }
+
+    /// When it is looked again.
+    pub fn next_look(&self) -> Option<Instant> {
+        self.holds.as_ref().map(|_| self.next)
+    }
+}
+
+/// Milliseconds of the wall clock: what processes have in common.
+fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

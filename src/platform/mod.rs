@@ -18,6 +18,7 @@ pub use crate::recipient::Addressing;
 
 pub mod declared;
 pub mod email;
+pub mod exec;
 pub mod http;
 pub mod outbox;
 pub mod registry;

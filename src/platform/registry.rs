@@ -9,6 +9,7 @@ use crate::config::account::AccountConfig;
 use crate::platform::declared::account::keys;
 use crate::platform::declared::definition::Definition;
 use crate::platform::declared::{self, Declared};
+use crate::platform::exec::{self, Exec};
 use crate::platform::outbox::{self, Outbox};
 use crate::platform::{Opening, Platform, email};
 use crate::problem::{Problem, did_you_mean};
@@ -18,7 +19,7 @@ use crate::recipient::Addressing;
 const BUILT_IN: &[(&str, &str)] = &[("webhook.yaml", include_str!("webhook.yaml"))];
 
 /// The coded platforms, which no definition may take the name of.
-const CODED: &[&str] = &["smtp", "outbox"];
+const CODED: &[&str] = &["smtp", "exec", "outbox"];
 
 /// Longest definition file that is read.
 const LONGEST: u64 = 1024 * 1024;
@@ -107,6 +108,7 @@ impl fmt::Display for Listed {
 pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platform>, Problem> {
     match account.platform.as_str() {
         "smtp" => Ok(Arc::new(email::open(account, opening)?)),
+        "exec" => Ok(Arc::new(Exec::open(account, opening)?)),
         "outbox" => Ok(Arc::new(Outbox::open(account, opening, make_eml(account, opening)?)?)),
         name => {
             let definition = find(name, &opening.definitions)?.ok_or_else(|| unknown(account, &opening.definitions))?;
@@ -122,6 +124,7 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platfo
 pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Addressing, Problem> {
     match account.platform.as_str() {
         "smtp" => Ok(email::addressing()),
+        "exec" => Ok(exec::addressing()),
         "outbox" => Ok(outbox::addressing()),
         name => {
             let definition = find(name, definitions)?.ok_or_else(|| unknown(account, definitions))?;
@@ -225,7 +228,7 @@ fn coded() -> Vec<Listed> {
     let key = |(name, secret, about): (&str, bool, &str)| Key {
         name: name.to_owned(),
         secret,
-        required: name == "url",
+        required: name == "url" || name == "command",
         default: None,
         about: about.to_owned(),
     };
@@ -248,6 +251,14 @@ fn coded() -> Vec<Listed> {
         ("format", false, "eml, json, or null (nothing, for measuring)"),
         ("from", false, "From: where nothing else says one"),
     ];
+    let exec = [
+        ("command", false, "[program, argument …], or a line for sh; run once per delivery"),
+        ("env", false, "its own variables: { NAME: { env: X } }"),
+        ("timeout", false, "how long a run may take; 60s where nothing says otherwise"),
+        ("format", false, "json (exec.json of the template, or its text) or email (subject, text, html)"),
+        ("idempotent", false, "true: it drops a repeated `key`, so what is in doubt may be run again"),
+        ("from", false, "`from` where the message says no other"),
+    ];
     let listed = |name: &str, title: &str, docs: Vec<String>, keys: Vec<Key>| Listed {
         name: name.to_owned(),
         title: title.to_owned(),
@@ -261,6 +272,10 @@ fn coded() -> Vec<Listed> {
     };
     vec![
         listed("smtp", "Email over SMTP", vec!["https://www.rfc-editor.org/rfc/rfc5321".to_owned()], smtp.map(key).to_vec()),
+        Listed {
+            wants: "exec.json, exec.md, exec.txt".to_owned(),
+            ..listed("exec", "A program of your own, run for each delivery", Vec::new(), exec.map(key).to_vec())
+        },
         listed("outbox", "Outbox: writes files, sends nothing", Vec::new(), outbox.map(key).to_vec()),
     ]
 }
@@ -338,7 +353,7 @@ mod tests {
             assert_eq!(Some(definition.name.0.as_str()), file.strip_suffix(".yaml"));
         }
         let names: Vec<String> = platforms(&[]).into_iter().map(|listed| listed.name).collect();
-        assert_eq!(names, ["smtp", "outbox", "webhook"]);
+        assert_eq!(names, ["smtp", "exec", "outbox", "webhook"]);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //!
 //! Invariant: `Verdicts` can only be made from a `Batch`, so that the count of answers cannot be wrong.
 
+use std::time::Duration;
+
 use crate::delivery::{Delivery, Receipt};
-use crate::error::{ErrorKind, SendError};
+use crate::error::{ErrorKind, Reach, SendError};
 
 /// What the platform answered for one delivery.
 pub type Verdict = Result<Receipt, SendError>;
@@ -45,17 +47,65 @@ impl Batch {
 #[derive(Debug)]
 pub struct Verdicts {
     each: Vec<Verdict>,
+    refused: Option<Refused>,
+    pause: Option<Pause>,
+}
+
+/// The service refused a request as a whole, for the sake of some of it; nothing of it was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// It did not say whose fault it is: the halves are tried by themselves.
+    Somewhere,
+    /// These, by their places in the request; the others go again without them.
+    For(Vec<usize>),
+}
+
+/// What the service said in passing about its limits: nothing failed, but nothing more may leave for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// What rests.
+    pub reach: Reach,
+    /// For how long.
+    pub wait: Duration,
 }
 
 impl Verdicts {
     /// The same verdict for all: the request as a whole was taken, refused or lost.
     pub fn all(batch: &Batch, verdict: &Verdict) -> Self {
-        Verdicts { each: batch.deliveries.iter().map(|_| verdict.clone()).collect() }
+        Self::of(batch.deliveries.iter().map(|_| verdict.clone()).collect())
     }
 
     /// Asks `judge` about each delivery and its place in the request.
     pub fn each(batch: &Batch, mut judge: impl FnMut(usize, &Delivery) -> Verdict) -> Self {
-        Verdicts { each: batch.deliveries.iter().enumerate().map(|(i, d)| judge(i, d)).collect() }
+        Self::of(batch.deliveries.iter().enumerate().map(|(i, d)| judge(i, d)).collect())
+    }
+
+    fn of(each: Vec<Verdict>) -> Self {
+        Verdicts { each, refused: None, pause: None }
+    }
+
+    /// The request was refused as a whole and nothing of it was taken, because of something in it. A batch of one has only itself
+    /// to blame.
+    pub fn refused(batch: &Batch, error: &SendError, refused: Refused) -> Self {
+        let refused = (batch.deliveries.len() > 1).then_some(refused);
+        Verdicts { refused, ..Self::all(batch, &Err(error.clone())) }
+    }
+
+    /// The same, and the service asked for a rest in passing.
+    #[must_use]
+    pub fn with_pause(mut self, pause: Option<Pause>) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// The rest that the service asked for in passing.
+    pub fn pause(&self) -> Option<Pause> {
+        self.pause
+    }
+
+    /// Whether the request was refused as a whole, because of something in it.
+    pub fn blame(&self) -> Option<&Refused> {
+        self.refused.as_ref()
     }
 
     /// The verdict of a batch of one; more deliveries than one are in doubt, since nobody answered for them.

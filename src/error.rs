@@ -89,6 +89,20 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// How far a refusal reaches: what a wait that the service named holds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// This delivery alone.
+    Row,
+    /// Everything that goes to the same target: an address, a chat, an endpoint.
+    Target,
+    /// All of the account.
+    Account,
+    /// Every account of the platform on this machine.
+    Platform,
+}
+
 /// Why one delivery failed, for now or for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendError {
@@ -100,12 +114,14 @@ pub struct SendError {
     pub detail: String,
     /// How long the service asked to be left alone; a floor for the next try.
     pub retry_after: Option<Duration>,
+    /// Whom that concerns; without it, the lane of the delivery.
+    pub reach: Option<Reach>,
 }
 
 impl SendError {
     /// A failure of that kind, told in words, without a code or a wait.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        SendError { kind, code: None, detail: detail.into(), retry_after: None }
+        SendError { kind, code: None, detail: detail.into(), retry_after: None, reach: None }
     }
 
     /// The same failure with the service's code.
@@ -119,6 +135,13 @@ impl SendError {
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
+        self
+    }
+
+    /// The same failure, which reaches so far.
+    #[must_use]
+    pub fn with_reach(mut self, reach: Option<Reach>) -> Self {
+        self.reach = reach;
         self
     }
 }

@@ -208,6 +208,7 @@ impl Settings {
             timeout: self.timeout,
             final_timeout: self.final_timeout,
             definitions: config.definitions.clone(),
+            ..Opening::default()
         }
     }
 
@@ -446,14 +447,19 @@ impl Pinned {
 ///
 /// # Errors
 /// No column does: exit 3.
-pub fn check_content(columns: &[String]) -> Result<(), Failure> {
+pub fn check_content(columns: &[String], accounts: &[Account]) -> Result<(), Failure> {
     const CONTENT: [&str; 6] = ["text", "html", "markdown", "card", "json", "body"];
-    if columns.iter().any(|column| CONTENT.iter().any(|content| column.eq_ignore_ascii_case(content))) {
+    let carries = |known: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(known));
+    let own = accounts.iter().filter_map(|account| account.platform.capability().content.as_ref());
+    let enough = own.clone().any(|own| own.is_empty() || own.iter().any(|known| carries(known)));
+    if enough || CONTENT.iter().any(|known| carries(known)) {
         return Ok(());
     }
+    let mut known: Vec<&str> = CONTENT.to_vec();
+    known.extend(own.flatten().map(String::as_str).filter(|own| !CONTENT.contains(own)));
     let what = format!(
         "there is no template, and no column carries the content of a message ({})\n  = help: name a template with -t; `notify templates list` shows what there is",
-        CONTENT.join(", ")
+        known.join(", ")
     );
     Err(Failure::new(Exit::BadInput, what))
 }

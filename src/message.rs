@@ -26,6 +26,10 @@ pub struct Message {
     pub attachments: Vec<Arc<Attachment>>,
     /// `_meta.*` and anything else that platforms with a JSON body may carry.
     pub meta: serde_json::Map<String, Value>,
+    /// The row's own columns, for platforms that ask for them (`Capability::columns`); empty for the others.
+    pub columns: serde_json::Map<String, Value>,
+    /// The row itself carried the content, and no template did: its columns may fill the platform's own fields.
+    pub from_row: bool,
 }
 
 /// The content in one of its forms.
@@ -37,6 +41,13 @@ pub enum Body {
     Html {
         /// The HTML part.
         html: String,
+        /// The plain-text alternative.
+        text: String,
+    },
+    /// Markdown as the platform reads it, and the plain text that says the same.
+    Markdown {
+        /// The source.
+        markdown: String,
         /// The plain-text alternative.
         text: String,
     },
@@ -54,7 +65,7 @@ impl Body {
     /// The content as plain text, if it has that form.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Body::Text(text) | Body::Html { text, .. } => Some(text),
+            Body::Text(text) | Body::Html { text, .. } | Body::Markdown { text, .. } => Some(text),
             Body::Native(_) => None,
         }
     }
@@ -65,8 +76,9 @@ impl Body {
 pub enum Wants {
     /// `email.html`, `email.txt`, `email.md` of the template; subject, attachments.
     Email,
-    /// `NAME.json` of the template where it exists (`webhook.json`, `feishu.json`), else `NAME.md|txt`, else its text form.
-    Named(String),
+    /// For the first of these names that the template has a file for: `NAME.json` (`webhook.json`, `feishu.json`), `NAME.md|txt|html`;
+    /// else its text form. The names go from the platform's own to those of its family: `feishu-bot`, `feishu`, `chat`.
+    Named(Vec<String>),
 }
 
 /// A file that goes along with a message.

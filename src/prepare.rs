@@ -114,7 +114,12 @@ impl Preparer {
         // A panic while one row is rendered is a defect of ours; it must not take the other rows with it.
         let rendered = catch_unwind(AssertUnwindSafe(|| template.render(&opened.platform.capability().wants, &recipient.vars)));
         let message = match rendered {
-            Ok(Ok(message)) => message,
+            Ok(Ok(mut message)) => {
+                if opened.platform.capability().columns {
+                    message.columns = recipient.vars;
+                }
+                message
+            }
             Ok(Err(error)) => {
                 let named = error.variable.as_ref().and_then(|name| recipient.vars.keys().position(|column| column == name));
                 let row_error = error.at(&place);

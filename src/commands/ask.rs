@@ -101,7 +101,7 @@ pub(crate) fn message_text(delivery: &Delivery) -> String {
     }
     text.push('\n');
     match &message.body {
-        Body::Text(body) | Body::Html { text: body, .. } => text.push_str(body),
+        Body::Text(body) | Body::Html { text: body, .. } | Body::Markdown { markdown: body, .. } => text.push_str(body),
         Body::Native(tree) => text.push_str(&serde_json::to_string_pretty(tree).unwrap_or_default()),
     }
     text

@@ -79,15 +79,15 @@ fn prepare(
     spooled: &Spooled,
     out: Option<&std::path::Path>,
 ) -> Result<Preparer, Failure> {
-    if asked.content.template.is_none() && spooled.templates.is_empty() {
-        job::check_content(&spooled.columns)?;
-    }
     settings.accounts = launch::own_first(&settings.via, &spooled.accounts);
     let others: BTreeSet<String> = spooled.templates.clone();
     let pinned = Pinned::find(config, settings, asked.content.template.as_deref(), &others)?;
     let (own, others) = pinned.compile(settings)?;
     let opening = settings.opening(config, "preview", out.unwrap_or(std::path::Path::new(".")));
     let accounts = job::open_accounts(config, settings, &settings.accounts, &opening)?;
+    if asked.content.template.is_none() && spooled.templates.is_empty() {
+        job::check_content(&spooled.columns, &accounts)?;
+    }
     job::check_columns(&own, &accounts, &spooled.columns)?;
     for template in others.values() {
         job::check_columns(template, &accounts, &spooled.columns)?;

@@ -89,9 +89,6 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     if spooled.rows == 0 && !stream {
         return Err(Failure::new(Exit::NothingToDo, format!("{input_name} has no rows: nothing to do")));
     }
-    if template.is_none() && spooled.templates.is_empty() && !stream {
-        job::check_content(&spooled.columns)?;
-    }
     settings.accounts = own_first(&settings.via, &spooled.accounts);
     let named = if settings.one_template { BTreeSet::new() } else { spooled.templates.clone() };
     let pinned = Pinned::find(scene.config, &settings, template.as_deref(), &named)?;
@@ -105,6 +102,9 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     let lineage = lineage.unwrap_or_else(|| id.clone());
     let opening = settings.opening(scene.config, &id, &out);
     let accounts = job::open_accounts(scene.config, &settings, &settings.accounts, &opening)?;
+    if template.is_none() && spooled.templates.is_empty() && !stream {
+        job::check_content(&spooled.columns, &accounts)?;
+    }
     // The columns of a JSON stream are known only when it has ended: there every row is asked for itself.
     if !stream || spooled.format.delimited() {
         for template in std::iter::once(&own).chain(others.values()) {

@@ -79,7 +79,7 @@ impl Reader {
             };
             let account: i64 = row.get(2).map_err(failed)?;
             if let (Some(kind), Some(detail)) = (kind, row.get::<_, Option<String>>(6).map_err(failed)?) {
-                let error = SendError { kind, code: row.get(5).map_err(failed)?, detail, retry_after: None };
+                let error = SendError { kind, code: row.get(5).map_err(failed)?, detail, retry_after: None, reach: None };
                 tally.notice(self.store.accounts.name(account).ok_or_else(misfit)?, &error, 1);
             }
             let key = (row.get(0).map_err(failed)?, kind, account, row.get(3).map_err(failed)?);

@@ -126,7 +126,13 @@ impl Known {
     /// The error in the words of the domain, where there is one.
     pub fn error(&self) -> Option<SendError> {
         let kind = self.kind?;
-        Some(SendError { kind, code: self.code.clone(), detail: self.detail.clone().unwrap_or_default(), retry_after: None })
+        Some(SendError {
+            kind,
+            code: self.code.clone(),
+            detail: self.detail.clone().unwrap_or_default(),
+            retry_after: None,
+            reach: None,
+        })
     }
 
     fn flags(&self) -> i64 {

@@ -3,4 +3,4 @@
 pub mod pace;
 pub mod quota;
 
-pub use self::quota::{Quota, Scope};
+pub use self::quota::{Quota, Scope, Unit};

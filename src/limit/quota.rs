@@ -20,6 +20,17 @@ pub enum Scope {
     Address,
 }
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Deliveries, however many of them share a request.
+    #[default]
+    Deliveries,
+    /// Requests, however many deliveries they carry.
+    Requests,
+}
+
 /// At most `count` in any `period`, plus the declared burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
@@ -31,6 +42,8 @@ pub struct Quota {
     pub scope: Scope,
     /// How many may leave at once; by default one hundredth of a second's worth, at least 1 (not governor's default, which is `count`).
     pub burst: NonZeroU32,
+    /// Of what.
+    pub of: Unit,
 }
 
 impl Quota {
@@ -39,7 +52,7 @@ impl Quota {
         let hundredth = f64::from(count.get()) / period.as_secs_f64().max(1e-9) / 100.0;
         // In range by the clamp; a burst above the count itself would make the window meaningless.
         let burst = hundredth.clamp(1.0, f64::from(count.get())) as u32;
-        Quota { count, period, scope, burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN) }
+        Quota { count, period, scope, burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), of: Unit::Deliveries }
     }
 
     /// Time between two deliveries at the full rate.
@@ -90,6 +103,9 @@ impl fmt::Display for Quota {
         };
         let number = if number == 1 { String::new() } else { number.to_string() };
         write!(f, "{}/{number}{unit}", self.count)?;
+        if self.of == Unit::Requests {
+            f.write_str(" requests")?;
+        }
         match self.scope {
             Scope::Account => Ok(()),
             Scope::Domain => f.write_str(" per domain"),
@@ -101,11 +117,12 @@ impl fmt::Display for Quota {
 /// In the long form that [`Quota`] reads, so that nothing of it is lost on the way through a manifest.
 impl Serialize for Quota {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rate = Quota { scope: Scope::Account, ..*self }.to_string();
-        let mut map = serializer.serialize_struct("Quota", 3)?;
+        let rate = Quota { scope: Scope::Account, of: Unit::Deliveries, ..*self }.to_string();
+        let mut map = serializer.serialize_struct("Quota", 4)?;
         map.serialize_field("rate", &rate)?;
         map.serialize_field("per", &self.scope)?;
         map.serialize_field("burst", &self.burst)?;
+        map.serialize_field("of", &self.of)?;
         map.end()
     }
 }
@@ -120,20 +137,26 @@ impl<'de> Deserialize<'de> for Quota {
             per: Option<Scope>,
             #[serde(default)]
             burst: Option<NonZeroU32>,
+            #[serde(default)]
+            of: Unit,
         }
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a rate such as 14/s, or { rate: 2/s, per: account|domain|address, burst: 5 }")]
+        #[serde(
+            untagged,
+            expecting = "a rate such as 14/s, or { rate: 2/s, per: account|domain|address, burst: 5, of: deliveries|requests }"
+        )]
         enum Written {
             Short(String),
             Full(Full),
         }
         let full = match Written::deserialize(deserializer)? {
-            Written::Short(rate) => Full { rate, per: None, burst: None },
+            Written::Short(rate) => Full { rate, per: None, burst: None, of: Unit::Deliveries },
             Written::Full(full) => full,
         };
         let mut quota: Quota = full.rate.parse().map_err(serde::de::Error::custom)?;
         quota.scope = full.per.unwrap_or(Scope::Account);
         quota.burst = full.burst.unwrap_or(quota.burst);
+        quota.of = full.of;
         Ok(quota)
     }
 }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 
 use crate::batch::{Batch, Verdicts};
+use crate::delivery::Delivery;
 use crate::error::SendError;
 use crate::limit::Quota;
 use crate::recipient::Address;
@@ -17,6 +18,7 @@ pub use crate::message::Wants;
 pub use crate::recipient::Addressing;
 
 pub mod declared;
+pub mod definitions;
 pub mod email;
 pub mod exec;
 pub mod http;
@@ -44,14 +46,32 @@ pub struct Capability {
     pub quotas: Vec<Quota>,
     /// A resend under the same key is harmless: in doubt may be retried.
     pub idempotent: bool,
+    /// How long the service remembers a key; `None` where it does not say. What is older is in doubt for good.
+    pub remembers: Option<Duration>,
     /// Deliveries in flight at once unless `-j` or `concurrency:` says otherwise.
     pub width: NonZeroUsize,
     /// The form of content.
     pub wants: Wants,
+    /// Messages carry the row's columns too, not only what the template made of them.
+    pub columns: bool,
+    /// Columns that are content to this platform where there is no template; one of them is enough. `None`: the usual ones (`text` …)
+    /// alone. Empty: a row need not carry any, because the account says it all.
+    pub content: Option<Vec<String>>,
     /// Where addresses are found.
     pub addressing: Addressing,
     /// Sends nothing to anyone (the outbox): needs no confirmation.
     pub harmless: bool,
+}
+
+/// What a delivery brings into a shared request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Deliveries of the same group may share a request: a hash of everything that the request says once for all of them.
+    pub group: u64,
+    /// What it adds to the request, in bytes, about.
+    pub bytes: usize,
+    /// No two deliveries of one request may have the same (a hash of the address, where the platform wants each only once).
+    pub unique: Option<u64>,
 }
 
 /// What may share a batch and is held up together, inside one account: an endpoint, or nothing for the whole account.
@@ -82,8 +102,12 @@ pub struct Opening {
     pub timeout: Duration,
     /// Bounds the wait for the answer after it; `None` leaves the platform's own (600 s for SMTP, 60 s for HTTP).
     pub final_timeout: Option<Duration>,
-    /// Folders with a user's own definitions (`*.yaml`), nearest first.
+    /// Folders with a user's own definitions (`*.yaml`), or single files, nearest first.
     pub definitions: Vec<PathBuf>,
+    /// The wall clock, for signatures and dates of the service.
+    pub clock: fn() -> SystemTime,
+    /// Where nonces come from: a seed in tests, chance otherwise.
+    pub seed: Option<u64>,
 }
 
 impl Default for Opening {
@@ -97,6 +121,8 @@ impl Default for Opening {
             timeout: Duration::from_secs(30),
             final_timeout: None,
             definitions: Vec::new(),
+            clock: SystemTime::now,
+            seed: None,
         }
     }
 }
@@ -120,6 +146,26 @@ pub trait Platform: Send + Sync + fmt::Debug {
     fn examine(&self, to: &Address, message: &crate::message::Message) -> Result<(), SendError> {
         let _ = (to, message);
         Ok(())
+    }
+
+    /// What the delivery brings into a shared request; `None` where it must go alone. Asked only where `batching` is not `Single`.
+    fn share(&self, delivery: &Delivery) -> Option<Share> {
+        let _ = delivery;
+        None
+    }
+
+    /// The most bytes of shares that one request carries.
+    fn most_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// The exact request of this batch as text, with every secret masked; `None` where the platform has no such thing.
+    ///
+    /// # Errors
+    /// As `examine`.
+    fn show(&self, batch: &Batch) -> Option<Result<String, SendError>> {
+        let _ = batch;
+        None
     }
 
     /// Sends the batch once and answers for each delivery. Dropping the future must leave nothing that could be taken for another

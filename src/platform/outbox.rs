@@ -111,6 +111,9 @@ impl Outbox {
             batching: Batching::Single,
             quotas: config.limits.clone().unwrap_or_default(),
             idempotent: true,
+            remembers: None,
+            columns: false,
+            content: None,
             width: opening.width.or(config.concurrency).unwrap_or(WIDTH),
             wants: Wants::Email,
             addressing: addressing(),
@@ -223,6 +226,10 @@ fn json_bytes(envelope: &Envelope, message: &Message) -> Result<Vec<u8>, SendErr
         Body::Html { html, text } => {
             tree.insert("text".to_owned(), json!(text));
             tree.insert("html".to_owned(), json!(html))
+        }
+        Body::Markdown { markdown, text } => {
+            tree.insert("text".to_owned(), json!(text));
+            tree.insert("markdown".to_owned(), json!(markdown))
         }
         Body::Native(content) => tree.insert("content".to_owned(), content.clone()),
     };

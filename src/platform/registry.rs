@@ -3,20 +3,17 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::config::account::AccountConfig;
 use crate::platform::declared::account::keys;
 use crate::platform::declared::definition::Definition;
 use crate::platform::declared::{self, Declared};
+use crate::platform::definitions::BUILT_IN;
 use crate::platform::exec::{self, Exec};
 use crate::platform::outbox::{self, Outbox};
 use crate::platform::{Opening, Platform, email};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipient::Addressing;
-
-/// The definitions that come with the program: where each stands, and its text.
-const BUILT_IN: &[(&str, &str)] = &[("webhook.yaml", include_str!("webhook.yaml"))];
 
 /// The coded platforms, which no definition may take the name of.
 const CODED: &[&str] = &["smtp", "exec", "outbox"];
@@ -112,7 +109,7 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platfo
         "outbox" => Ok(Arc::new(Outbox::open(account, opening, make_eml(account, opening)?)?)),
         name => {
             let definition = find(name, &opening.definitions)?.ok_or_else(|| unknown(account, &opening.definitions))?;
-            Ok(Arc::new(Declared::open(Arc::new(definition), account, opening, SystemTime::now)?))
+            Ok(Arc::new(Declared::open(Arc::new(definition), account, opening, opening.clock)?))
         }
     }
 }
@@ -135,7 +132,7 @@ pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Ad
 
 /// Names of the platforms that come with the program.
 pub fn names() -> Vec<&'static str> {
-    CODED.iter().copied().chain(BUILT_IN.iter().map(|(file, _)| file.trim_end_matches(".yaml"))).collect()
+    CODED.iter().copied().chain(BUILT_IN.iter().map(|(name, _)| *name)).collect()
 }
 
 fn unknown(account: &AccountConfig, folders: &[PathBuf]) -> Problem {
@@ -282,11 +279,8 @@ fn coded() -> Vec<Listed> {
 
 /// A definition by name: the program's own, then the user's.
 fn find(name: &str, folders: &[PathBuf]) -> Result<Option<Definition>, Problem> {
-    for (file, text) in BUILT_IN {
-        let definition = Definition::read(text, Path::new(file))?;
-        if definition.name.0 == name {
-            return Ok(Some(definition));
-        }
+    if let Some((file, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+        return Definition::read(text, Path::new(file)).map(Some);
     }
     let mut first_problem = None;
     for path in own_files(folders) {
@@ -306,7 +300,7 @@ fn find(name: &str, folders: &[PathBuf]) -> Result<Option<Definition>, Problem> 
 /// A definition of the user's must not pass itself off as one of the program's.
 fn free(definition: Definition, path: &Path) -> Result<Definition, Problem> {
     let name = definition.name.0.as_str();
-    let built_in = BUILT_IN.iter().any(|(file, _)| file.strip_suffix(".yaml") == Some(name));
+    let built_in = BUILT_IN.iter().any(|(known, _)| *known == name);
     if built_in || CODED.contains(&name) {
         let what = format!("platform {name} comes with notify and cannot be replaced by a definition");
         let help = Some(format!("give yours another name, such as name: my-{name}"));
@@ -350,7 +344,7 @@ mod tests {
     fn the_built_in_definitions_are_good() {
         for (file, text) in BUILT_IN {
             let definition = Definition::read(text, Path::new(file)).unwrap_or_else(|problem| panic!("{problem}"));
-            assert_eq!(Some(definition.name.0.as_str()), file.strip_suffix(".yaml"));
+            assert_eq!(definition.name.0.as_str(), *file);
         }
         let names: Vec<String> = platforms(&[]).into_iter().map(|listed| listed.name).collect();
         assert_eq!(names, ["smtp", "exec", "outbox", "webhook"]);

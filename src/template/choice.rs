@@ -25,9 +25,9 @@ impl Template {
             Wants::Email => {
                 [with("email", &written), with("*", &written)].into_iter().find(|set| !set.is_empty()).unwrap_or_default()
             }
-            Wants::Named(name) => {
-                let own =
-                    [Format::Json, Format::Markdown, Format::Text, Format::Html].into_iter().map(|format| with(name, &[format]));
+            Wants::Named(names) => {
+                let formats = [Format::Json, Format::Markdown, Format::Text, Format::Html];
+                let own = names.iter().flat_map(|name| formats.map(|format| with(name, &[format])));
                 let any = with("*", &[Format::Json, Format::Html, Format::Markdown, Format::Text]);
                 let mail = [Format::Text, Format::Markdown, Format::Html].into_iter().map(|format| with("email", &[format]));
                 own.chain([any]).chain(mail).find(|set| !set.is_empty()).unwrap_or_default()

@@ -78,7 +78,10 @@ impl Template {
     pub(super) fn lacks(&self, wants: &Wants) -> Problem {
         let (what, file) = match wants {
             Wants::Email => ("email".to_owned(), "email.html, email.md or email.txt".to_owned()),
-            Wants::Named(name) => (format!("`{name}`"), format!("{name}.json, {name}.md or {name}.txt")),
+            Wants::Named(names) => {
+                let name = names.first().map_or("text", String::as_str);
+                (format!("`{name}`"), format!("{name}.json, {name}.md or {name}.txt"))
+            }
         };
         let has: Vec<String> = self.forms.iter().map(ToString::to_string).collect();
         Problem {

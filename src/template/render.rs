@@ -38,6 +38,7 @@ impl Template {
     fn render_row(&self, wants: &Wants, vars: &Vars) -> Result<Message, RenderError> {
         let mut message = Message { attachments: self.fixed.clone(), ..Message::default() };
         if self.from_rows {
+            message.from_row = true;
             row_content::read(wants, vars, self.inline_css, &mut message)?;
         } else {
             let lang = vars.get("lang").and_then(Value::as_str).map(str::trim).filter(|lang| !lang.is_empty());
@@ -102,9 +103,12 @@ impl Template {
                 json_form::fill(&tree, &rendered.values).map(Content::Native).map_err(|what| self.in_file(body, what))
             }
             Format::Text => self.fill(body, &Pieces::cut(&rendered.skeleton), &rendered.values, hole::plain).map(Content::Text),
-            Format::Markdown if !chosen.email && !matches!(body.form.platform.as_str(), "email" | "*") => {
-                // The platform reads Markdown itself.
-                self.fill(body, &Pieces::cut(&rendered.skeleton), &rendered.values, hole::plain).map(Content::Text)
+            Format::Markdown if !chosen.email && body.form.platform != "email" => {
+                // The platform may read Markdown itself; what does not is given the text.
+                let markdown = self.fill(body, &Pieces::cut(&rendered.skeleton), &rendered.values, hole::plain)?;
+                let (page, values) = self.page(body, rendered, context)?;
+                let text = self.fill(body, &page.text, &values, hole::plain)?;
+                Ok(Content::Markdown { markdown, text })
             }
             Format::Html | Format::Markdown => {
                 let (page, values) = self.page(body, rendered, context)?;
@@ -115,11 +119,14 @@ impl Template {
                     }
                     _ => self.fill(body, &page.text, &values, hole::plain)?,
                 };
-                if !chosen.email {
+                // A page for mail is not what a chat calls HTML: only the platform's own file is.
+                if !chosen.email && matches!(body.form.platform.as_str(), "email" | "*") {
                     return Ok(Content::Text(text));
                 }
                 let html = self.fill(body, &page.html, &values, hole::html)?;
-                attachments.extend(body.images.iter().cloned());
+                if chosen.email {
+                    attachments.extend(body.images.iter().cloned());
+                }
                 Ok(Content::Html { html, text })
             }
         }

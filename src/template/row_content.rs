@@ -34,17 +34,21 @@ pub(super) fn read(wants: &Wants, vars: &Vars, inline_css: bool, message: &mut M
             let html = if inline_css { cook::inline(&html).map_err(|what| RenderError::of("html", what))? } else { html };
             Body::Html { html, text }
         }
+        (None, Some(markdown), text) if matches!(wants, Wants::Named(_)) => {
+            let page = markdown_form::page(&markdown, None, false).map_err(|what| RenderError::of("markdown", what))?;
+            let plain = || page.text.fill(&[], hole::plain).map_err(|_| RenderError::new(hole::TOO_LONG));
+            Body::Markdown { text: text.map_or_else(plain, Ok)?, markdown }
+        }
         (None, Some(markdown), text) => {
             let page = markdown_form::page(&markdown, None, inline_css).map_err(|what| RenderError::of("markdown", what))?;
             let filled = |pieces: &Pieces| pieces.fill(&[], hole::plain).map_err(|_| RenderError::new(hole::TOO_LONG));
             Body::Html { html: filled(&page.html)?, text: text.map_or_else(|| filled(&page.text), Ok)? }
         }
         (None, None, Some(text)) => Body::Text(text),
+        // A platform of another kind may find its content in columns of its own; it says so itself where it does not.
+        (None, None, None) if matches!(wants, Wants::Named(_)) => Body::default(),
         (None, None, None) => {
-            let what = match wants {
-                Wants::Email => "the row carries no content: give a template with -t, or a column `text`, `html` or `markdown`",
-                Wants::Named(_) => "the row carries no content: give a template with -t, or a column `text` or `body`",
-            };
+            let what = "the row carries no content: give a template with -t, or a column `text`, `html` or `markdown`";
             return Err(RenderError::new(what));
         }
     };

@@ -55,7 +55,7 @@ fn html(name: &str, source: &str, vars: Value) -> (String, String) {
 }
 
 fn hook() -> Wants {
-    Wants::Named("webhook".to_owned())
+    Wants::Named(vec!["webhook".to_owned()])
 }
 
 fn native(source: &str, vars: Value) -> Result<Value, RenderError> {
@@ -368,7 +368,7 @@ fn folders_have_layouts_partials_and_languages() {
     assert!(page.contains("新闻") && plain.contains("A&B 您好"), "{plain}");
     let hooked = template.render(&hook(), &row(json!({"name": "A\"B"}))).unwrap();
     assert_eq!(hooked.body, Body::Native(json!({"name": "A\"B"})));
-    let chat = template.render(&Wants::Named("chat".to_owned()), &row(json!({"name": "A"}))).unwrap();
+    let chat = template.render(&Wants::Named(vec!["chat".to_owned()]), &row(json!({"name": "A"}))).unwrap();
     assert_eq!(chat.body, Body::Text("plain A".to_owned()));
     assert!(template.warnings().is_empty(), "{}", shown(&template.warnings()));
     assert_eq!(template.files().digest.len(), 64);

@@ -55,7 +55,7 @@ fn every_row_is_one_run_and_its_end_is_the_verdict() {
     let keys: BTreeSet<&str> = heard.iter().filter_map(|object| object["key"].as_str()).collect();
     assert_eq!(keys.len(), 20, "a repetition has the key of the first try");
     let one = heard.iter().find(|object| object["to"].as_str().is_some_and(|to| to.starts_with("user1@"))).expect("row 1");
-    assert_eq!(one["subject"], "Hello Name 1");
+    assert_eq!((&one["subject"], &one["vars"]["n"]), (&"Hello Name 1".into(), &"1".into()), "{one}");
     assert!(one["html"].as_str().expect("html").contains("number 1"), "{one}");
 }
 

@@ -123,6 +123,7 @@ impl Composer {
         let payload = request.kinds.as_ref().and_then(|kinds| match message.body {
             Body::Native(_) => kinds.raw.as_ref(),
             Body::Html { .. } => kinds.html.as_ref().or(kinds.text.as_ref()),
+            Body::Markdown { .. } => kinds.text.as_ref(),
             Body::Text(_) => kinds.text.as_ref(),
         });
         request.json.as_ref().or(payload.map(|payload| &payload.json)).ok_or_else(|| {
@@ -192,6 +193,7 @@ impl Composer {
         let (text, html, content) = match &message.body {
             Body::Text(text) => (text.as_str(), "", Value::Null),
             Body::Html { html, text } => (text.as_str(), html.as_str(), Value::Null),
+            Body::Markdown { text, .. } => (text.as_str(), "", Value::Null),
             Body::Native(tree) => ("", "", tree.clone()),
         };
         let subject = message.subject.as_deref().unwrap_or_default();

@@ -76,8 +76,11 @@ impl Declared {
             batching: Batching::Single,
             quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| limit.0).collect()),
             idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
+            remembers: None,
+            columns: false,
+            content: None,
             width,
-            wants: Wants::Named(definition.name.0.clone()),
+            wants: Wants::Named(vec![definition.name.0.clone()]),
             addressing: addressing(&definition, &config.name, composer.endpoint.is_some()),
             harmless: false,
         };

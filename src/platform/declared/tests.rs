@@ -13,7 +13,7 @@ use crate::delivery::{DeliveryId, Envelope};
 use crate::message::Body;
 use crate::recipient::Position;
 
-const WEBHOOK: &str = include_str!("../webhook.yaml");
+const WEBHOOK: &str = include_str!("../definitions/webhook.yaml");
 const SECRET: &str = "tok3n-that-nobody-may-see";
 
 /// 2023-11-14T22:13:20Z, the time of the published vectors.

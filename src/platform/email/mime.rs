@@ -130,6 +130,7 @@ pub(super) fn estimate(message: &Message) -> usize {
     let text = match &message.body {
         Body::Text(text) => text.len(),
         Body::Html { html, text } => html.len() + text.len(),
+        Body::Markdown { text, .. } => text.len(),
         Body::Native(_) => 0,
     };
     let files: u64 = message
@@ -323,7 +324,7 @@ impl Parts<'_> {
 
     fn content(&self, out: &mut Vec<u8>) -> Result<(), SendError> {
         match &self.message.body {
-            Body::Text(text) => self.text(out, "plain", text),
+            Body::Text(text) | Body::Markdown { text, .. } => self.text(out, "plain", text),
             Body::Html { html, text } => {
                 self.open(out, "alternative", "a");
                 self.next(out, "a");

@@ -132,9 +132,12 @@ impl Exec {
             batching: Batching::Single,
             quotas: account.limits.clone().unwrap_or_default(),
             idempotent: written.idempotent.unwrap_or(false),
+            remembers: None,
+            columns: true,
+            content: None,
             width: opening.width.or(account.concurrency).unwrap_or(WIDTH),
             wants: match written.format.unwrap_or_default() {
-                Format::Json => Wants::Named("exec".to_owned()),
+                Format::Json => Wants::Named(vec!["exec".to_owned()]),
                 Format::Email => Wants::Email,
             },
             addressing: addressing(),
@@ -191,6 +194,10 @@ impl Exec {
                 tree.insert("text".to_owned(), json!(text));
                 tree.insert("html".to_owned(), json!(html))
             }
+            Body::Markdown { markdown, text } => {
+                tree.insert("text".to_owned(), json!(text));
+                tree.insert("markdown".to_owned(), json!(markdown))
+            }
             Body::Native(content) => tree.insert("content".to_owned(), content.clone()),
         };
         if !message.headers.is_empty() {
@@ -198,6 +205,7 @@ impl Exec {
             tree.insert("headers".to_owned(), Value::Array(fields));
         }
         tree.insert("meta".to_owned(), Value::Object(message.meta.clone()));
+        tree.insert("vars".to_owned(), Value::Object(message.columns.clone()));
         if !message.attachments.is_empty() {
             let each = message.attachments.iter().map(|file| {
                 let mut told = json!({ "name": file.name, "content_type": file.content_type, "cid": file.cid });
@@ -319,6 +327,11 @@ impl Platform for Exec {
 
     fn lane(&self, _: &Address) -> Result<LaneKey, SendError> {
         Ok(LaneKey::whole())
+    }
+
+    fn show(&self, batch: &Batch) -> Option<Result<String, SendError>> {
+        // As the program hears it; `env:` is not part of it.
+        Some(self.told(batch.first()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts> {

@@ -1,0 +1,33 @@
+//! The definitions that come with the program, in the order in which lists show them.
+
+/// Name and text of each file in `definitions/`.
+macro_rules! told {
+    ($($name:literal)*) => { &[$(($name, include_str!(concat!("definitions/", $name, ".yaml")))),*] };
+}
+
+/// Name and text of every definition.
+#[rustfmt::skip]
+pub const BUILT_IN: &[(&str, &str)] = told![
+    // Feishu, DingTalk, WeCom, LINE
+
+
+
+    // Chat
+
+
+
+    // Push and paging
+
+
+
+    // SMS
+
+
+
+    // Email by HTTP
+
+
+
+    // An endpoint of one's own
+    "webhook"
+];

@@ -351,8 +351,8 @@ impl Platform for Exec {
     }
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::delivery::{DeliveryId, Envelope, Receipt};

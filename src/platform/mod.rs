@@ -25,6 +25,7 @@ pub mod http;
 pub mod outbox;
 pub mod registry;
 pub mod sign;
+pub mod smpp;
 
 /// How many deliveries one request of the platform carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

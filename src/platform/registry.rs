@@ -11,12 +11,12 @@ use crate::platform::declared::{self, Declared};
 use crate::platform::definitions::BUILT_IN;
 use crate::platform::exec::{self, Exec};
 use crate::platform::outbox::{self, Outbox};
-use crate::platform::{Opening, Platform, email};
+use crate::platform::{Opening, Platform, email, smpp};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipient::Addressing;
 
 /// The coded platforms, which no definition may take the name of.
-const CODED: &[&str] = &["smtp", "exec", "outbox"];
+const CODED: &[&str] = &["smtp", "smpp", "exec", "outbox"];
 
 /// Longest definition file that is read.
 const LONGEST: u64 = 1024 * 1024;
@@ -105,6 +105,7 @@ impl fmt::Display for Listed {
 pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platform>, Problem> {
     match account.platform.as_str() {
         "smtp" => Ok(Arc::new(email::open(account, opening)?)),
+        "smpp" => Ok(Arc::new(smpp::open(account, opening)?)),
         "exec" => Ok(Arc::new(Exec::open(account, opening)?)),
         "outbox" => Ok(Arc::new(Outbox::open(account, opening, make_eml(account, opening)?)?)),
         name => {
@@ -121,6 +122,7 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platfo
 pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Addressing, Problem> {
     match account.platform.as_str() {
         "smtp" => Ok(email::addressing()),
+        "smpp" => Ok(smpp::addressing()),
         "exec" => Ok(exec::addressing()),
         "outbox" => Ok(outbox::addressing()),
         name => {
@@ -270,6 +272,10 @@ fn coded() -> Vec<Listed> {
     vec![
         listed("smtp", "Email over SMTP", vec!["https://www.rfc-editor.org/rfc/rfc5321".to_owned()], smtp.map(key).to_vec()),
         Listed {
+            wants: "smpp.txt, sms.txt".to_owned(),
+            ..listed("smpp", "Short messages over SMPP 3.4", Vec::new(), smpp::keys().iter().copied().map(key).collect())
+        },
+        Listed {
             wants: "exec.json, exec.md, exec.txt".to_owned(),
             ..listed("exec", "A program of your own, run for each delivery", Vec::new(), exec.map(key).to_vec())
         },
@@ -347,7 +353,7 @@ mod tests {
             assert_eq!(definition.name.0.as_str(), *file);
         }
         let names: Vec<String> = platforms(&[]).into_iter().map(|listed| listed.name).collect();
-        assert_eq!(names, ["smtp", "exec", "outbox", "webhook"]);
+        assert_eq!(names, ["smtp", "smpp", "exec", "outbox", "webhook"]);
     }
 
     #[test]

@@ -146,7 +146,9 @@ mod tests {
         }
         assert_eq!(made(&a(161), Auto, Long::Payload).unwrap(), [(0, 0, 161, true)]);
         assert_eq!(made(&a(160), Auto, Long::Payload).unwrap(), [(0, 0, 160, false)]);
-        for (text, coding) in [("你".to_owned(), Gsm7), ("é".to_owned(), Ia5), ("你".to_owned(), Latin1), (a(153 * 255 + 1), Auto)] {
+        for (text, coding) in
+            [("你".to_owned(), Gsm7), ("é".to_owned(), Ia5), ("你".to_owned(), Latin1), (a(153 * 255 + 1), Auto)]
+        {
             assert_eq!(made(&text, coding, Long::Udh).unwrap_err().kind, ErrorKind::BadMessage);
         }
     }

@@ -138,7 +138,8 @@ impl Settings {
         };
         let system_id = word("user", written.user, 64)?;
         let system_type = word("system_type", written.system_type, 12)?;
-        let password = written.password.map(|secret| secret.resolve().map_err(|what| wrong(format!("password: {what}")))).transpose()?;
+        let password =
+            written.password.map(|secret| secret.resolve().map_err(|what| wrong(format!("password: {what}")))).transpose()?;
         let party = |key: &str, text: Option<&String>| {
             text.map(|text| sender(text, written.source_ton, written.source_npi))
                 .transpose()

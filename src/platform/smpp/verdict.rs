@@ -36,7 +36,8 @@ const TABLE: &[(u32, u32, ErrorKind, &str)] = &[
 /// with its code.
 pub(super) fn refusal(status: u32) -> SendError {
     let row = TABLE.iter().find(|(from, to, _, _)| (*from..=*to).contains(&status));
-    let (kind, words) = row.map_or((Unavailable, "refused with a status of the service's own"), |(_, _, kind, words)| (*kind, *words));
+    let (kind, words) =
+        row.map_or((Unavailable, "refused with a status of the service's own"), |(_, _, kind, words)| (*kind, *words));
     SendError::new(kind, words).with_code(format!("0x{status:02x}"))
 }
 

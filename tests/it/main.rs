@@ -10,5 +10,6 @@ mod manners;
 mod newcomer;
 mod peers;
 mod readme;
+mod smpp;
 mod webhook;
 mod world;

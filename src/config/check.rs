@@ -305,16 +305,23 @@ pub(crate) enum Delicate {
     Command { key: String, at: Place },
 }
 
+/// The key of an account that is run for each delivery.
+const COMMAND: &str = "command";
+
 /// Everything in a file that the file's owner and mode matter for.
 pub(crate) fn delicate(root: &Node, found: &mut Vec<Delicate>) {
     for entry in root.entries() {
         match entry.key.as_str() {
             // Names of accounts and profiles are names, not keys: an account called `token` is no secret.
-            "accounts" => entry
-                .node
-                .entries()
-                .iter()
-                .for_each(|account| account.node.entries().iter().for_each(|entry| delicate_in(&entry.key, entry, found))),
+            "accounts" => entry.node.entries().iter().flat_map(|account| account.node.entries()).for_each(|entry| {
+                match entry.key.as_str() {
+                    COMMAND if !found.iter().any(|known| matches!(known, Delicate::Command { at, .. } if *at == entry.at)) => {
+                        found.push(Delicate::Command { key: entry.key.clone(), at: entry.at });
+                    }
+                    COMMAND => {}
+                    _ => delicate_in(&entry.key, entry, found),
+                }
+            }),
             "profiles" => entry.node.entries().iter().for_each(|profile| delicate(&profile.node, found)),
             _ if entry.key.starts_with("x-") => {
                 entry.node.entries().iter().for_each(|inner| delicate_in(&inner.key, inner, found))

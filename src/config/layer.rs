@@ -167,7 +167,7 @@ impl Layers {
                 }
                 Delicate::Command { key, at } if !file.own => {
                     let help = Some(
-                        "copy the file to one that belongs to you, or take the secret from { env: NAME } or { file: PATH }"
+                        "copy the file to one that belongs to you; a secret can come from { env: NAME } or { file: PATH }"
                             .to_owned(),
                     );
                     self.found.problem(

@@ -524,12 +524,12 @@ fn a_literal_secret_is_a_warning_and_refused_where_others_can_read_it() {
 #[cfg(unix)]
 #[test]
 fn a_command_is_refused_in_a_config_anybody_can_write() {
-    let text = "accounts:\n  a: { platform: smtp, password: { cmd: 'echo x' }, oauth2: { token_cmd: echo } }\n";
+    let text = "accounts:\n  a: { platform: smtp, password: { cmd: 'echo x' }, oauth2: { token_cmd: echo } }\n  b: { platform: smtp, command: [echo] }\n";
     let world = World::with(text);
     world.good();
     world.write("work/notify.yaml", text, 0o646);
     let problems = world.load().unwrap_err();
-    assert_eq!(problems.iter().map(|problem| problem.column.unwrap()).collect::<Vec<_>>(), [36, 63], "{problems:?}");
+    assert_eq!(problems.iter().map(|problem| problem.column.unwrap()).collect::<Vec<_>>(), [36, 63, 24], "{problems:?}");
     // As another user's file: only root can make one here.
     let path = world.write("work/notify.yaml", text, 0o600);
     if std::os::unix::fs::chown(&path, Some(12345), None).is_ok() {

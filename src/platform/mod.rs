@@ -20,11 +20,13 @@ pub use crate::recipient::Addressing;
 pub mod declared;
 pub mod definitions;
 pub mod email;
+pub mod exec;
 pub mod http;
 pub mod outbox;
 pub mod pool;
 pub mod registry;
 pub mod sign;
+pub mod smpp;
 
 /// How many deliveries one request of the platform carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

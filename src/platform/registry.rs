@@ -9,13 +9,14 @@ use crate::platform::declared::account::keys;
 use crate::platform::declared::definition::Definition;
 use crate::platform::declared::{self, Declared};
 use crate::platform::definitions::BUILT_IN;
+use crate::platform::exec::{self, Exec};
 use crate::platform::outbox::{self, Outbox};
-use crate::platform::{Opening, Platform, email, pool};
+use crate::platform::{Opening, Platform, email, pool, smpp};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipient::Addressing;
 
 /// The coded platforms, which no definition may take the name of.
-const CODED: &[&str] = &["smtp", "outbox", pool::NAME];
+const CODED: &[&str] = &["smtp", "smpp", "exec", "outbox", pool::NAME];
 
 /// Longest definition file that is read.
 const LONGEST: u64 = 1024 * 1024;
@@ -104,6 +105,8 @@ impl fmt::Display for Listed {
 pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platform>, Problem> {
     match account.platform.as_str() {
         "smtp" => Ok(Arc::new(email::open(account, opening)?)),
+        "smpp" => Ok(Arc::new(smpp::open(account, opening)?)),
+        "exec" => Ok(Arc::new(Exec::open(account, opening)?)),
         "outbox" => Ok(Arc::new(Outbox::open(account, opening, make_eml(account, opening)?)?)),
         pool::NAME => {
             let what =
@@ -124,6 +127,8 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Arc<dyn Platfo
 pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Addressing, Problem> {
     match account.platform.as_str() {
         "smtp" => Ok(email::addressing()),
+        "smpp" => Ok(smpp::addressing()),
+        "exec" => Ok(exec::addressing()),
         "outbox" => Ok(outbox::addressing()),
         name => {
             let definition = find(name, definitions)?.ok_or_else(|| unknown(account, definitions))?;
@@ -227,7 +232,7 @@ fn coded() -> Vec<Listed> {
     let key = |(name, secret, about): (&str, bool, &str)| Key {
         name: name.to_owned(),
         secret,
-        required: name == "url",
+        required: name == "url" || name == "command",
         default: None,
         about: about.to_owned(),
     };
@@ -250,6 +255,14 @@ fn coded() -> Vec<Listed> {
         ("format", false, "eml, json, or null (nothing, for measuring)"),
         ("from", false, "From: where nothing else says one"),
     ];
+    let exec = [
+        ("command", false, "[program, argument …], or a line for sh; run once per delivery"),
+        ("env", false, "its own variables: { NAME: { env: X } }"),
+        ("timeout", false, "how long a run may take; 60s where nothing says otherwise"),
+        ("format", false, "json (exec.json of the template, or its text) or email (subject, text, html)"),
+        ("idempotent", false, "true: it drops a repeated `key`, so what is in doubt may be run again"),
+        ("from", false, "`from` where the message says no other"),
+    ];
     let listed = |name: &str, title: &str, docs: Vec<String>, keys: Vec<Key>| Listed {
         name: name.to_owned(),
         title: title.to_owned(),
@@ -263,6 +276,14 @@ fn coded() -> Vec<Listed> {
     };
     vec![
         listed("smtp", "Email over SMTP", vec!["https://www.rfc-editor.org/rfc/rfc5321".to_owned()], smtp.map(key).to_vec()),
+        Listed {
+            wants: "smpp.txt, sms.txt".to_owned(),
+            ..listed("smpp", "Short messages over SMPP 3.4", Vec::new(), smpp::keys().iter().copied().map(key).collect())
+        },
+        Listed {
+            wants: "exec.json, exec.md, exec.txt".to_owned(),
+            ..listed("exec", "A program of your own, run for each delivery", Vec::new(), exec.map(key).to_vec())
+        },
         listed("outbox", "Outbox: writes files, sends nothing", Vec::new(), outbox.map(key).to_vec()),
         Listed {
             wants: "as its accounts".to_owned(),
@@ -347,7 +368,7 @@ mod tests {
             assert_eq!(definition.name.0.as_str(), *file);
         }
         let names: Vec<String> = platforms(&[]).into_iter().map(|listed| listed.name).collect();
-        assert_eq!(names[..3], ["smtp", "outbox", "pool"]);
+        assert_eq!(names[..5], ["smtp", "smpp", "exec", "outbox", "pool"]);
     }
 
     #[test]

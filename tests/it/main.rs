@@ -1,6 +1,7 @@
 //! The program as a user sees it: one binary of tests, real servers on loopback, assertions on what those received.
 
 mod adversity;
+mod exec;
 mod house;
 mod kill;
 mod list;
@@ -9,5 +10,6 @@ mod manners;
 mod newcomer;
 mod peers;
 mod readme;
+mod smpp;
 mod webhook;
 mod world;

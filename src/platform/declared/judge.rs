@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::batch::Verdict;
+use crate::batch::{Batch, Verdict, Verdicts};
 use crate::delivery::Receipt;
 use crate::error::{ErrorKind, SendError};
 use crate::platform::declared::condition::{Condition, Pointer, Proof, Seen};
@@ -35,11 +35,26 @@ pub struct Judge<'a> {
     pub hide: &'a [String],
     /// The wall clock, for dates in `Retry-After`.
     pub now: SystemTime,
+    /// Replies that say that the token is no longer good; empty where there is none.
+    pub token: &'a [Condition],
 }
 
 impl Judge<'_> {
-    /// The verdict on one request.
-    pub fn verdict(&self, answer: Result<Reply, Failure>) -> Verdict {
+    /// One verdict for each delivery of the request.
+    pub fn verdicts(&self, batch: &Batch, answer: Result<Reply, Failure>) -> Verdicts {
+        Verdicts::single(batch, self.verdict(answer))
+    }
+
+    /// Whether the service refused the token, and not the message: nothing was taken.
+    pub fn rejects_token(&self, answer: &Result<Reply, Failure>) -> bool {
+        let Ok(reply) = answer else { return false };
+        let body = String::from_utf8_lossy(&reply.body);
+        let json: Option<Value> = if reply.ending == Ending::Whole { serde_json::from_slice(&reply.body).ok() } else { None };
+        let seen = Seen { status: Some(reply.status), fault: None, headers: &reply.headers, body: &body, json: json.as_ref() };
+        self.token.iter().any(|stale| stale.holds(&seen))
+    }
+
+    fn verdict(&self, answer: Result<Reply, Failure>) -> Verdict {
         match answer {
             Ok(reply) => self.reply(&reply),
             Err(failure) => Err(self.failure(failure)),

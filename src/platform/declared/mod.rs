@@ -10,9 +10,8 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::batch::{Batch, Verdict, Verdicts};
+use crate::batch::{Batch, Verdicts};
 use crate::config::account::AccountConfig;
-use crate::delivery::Delivery;
 use crate::error::{ErrorKind, SendError};
 use crate::message::Message;
 use crate::platform::declared::account::Account;
@@ -92,8 +91,11 @@ impl Declared {
         self.definition.addressing.endpoint.is_some() && self.composer.endpoint.is_none()
     }
 
-    async fn send_one(&self, delivery: &Delivery) -> Verdict {
-        let call = self.composer.call(&self.definition, delivery, (self.clock)())?;
+    async fn send_batch(&self, batch: &Batch) -> Verdicts {
+        let call = match self.composer.call(&self.definition, batch.first(), (self.clock)()) {
+            Ok(call) => call,
+            Err(error) => return Verdicts::all(batch, &Err(error)),
+        };
         let row_endpoint = self.row_endpoint();
         let row_secrets = row_endpoint.then(|| url_secrets(&call.url));
         let answer = self.client.exchange(call).await;
@@ -104,7 +106,8 @@ impl Declared {
         });
         let hide = row_hide.as_deref().unwrap_or(&self.hide);
         let success = self.composer.account.success.as_ref();
-        Judge { definition: &self.definition, success, row_endpoint, hide, now: (self.clock)() }.verdict(answer)
+        let judge = Judge { definition: &self.definition, success, row_endpoint, hide, now: (self.clock)(), token: &[] };
+        judge.verdicts(batch, answer)
     }
 }
 
@@ -208,7 +211,7 @@ impl Platform for Declared {
     }
 
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts> {
-        Box::pin(async move { Verdicts::single(batch, self.send_one(batch.first()).await) })
+        Box::pin(self.send_batch(batch))
     }
 
     /// Connects to the account's host and shakes hands. A webhook has no way to try a credential without sending a message.

@@ -18,6 +18,7 @@ use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::Composer;
 use crate::platform::declared::definition::{Definition, Honoured, Size};
 use crate::platform::declared::judge::Judge;
+use crate::platform::declared::memory::Memory;
 use crate::platform::http::{Client, Tuning, Url};
 use crate::platform::{Addressing, Batching, Capability, LaneKey, Opening, Platform, Wants};
 use crate::problem::Problem;
@@ -28,6 +29,7 @@ mod compose;
 mod condition;
 pub mod definition;
 mod judge;
+mod memory;
 mod place;
 mod text;
 
@@ -45,6 +47,8 @@ pub struct Declared {
     client: Client,
     /// The account's secrets in every form in which a reply might repeat them.
     hide: Vec<String>,
+    /// What replies taught it in this run.
+    memory: Memory,
     clock: fn() -> SystemTime,
 }
 
@@ -84,7 +88,7 @@ impl Declared {
             harmless: false,
         };
         let hide = hidden(&composer);
-        Ok(Declared { definition, composer, capability, client, hide, clock })
+        Ok(Declared { definition, composer, capability, client, hide, memory: Memory::new(), clock })
     }
 
     fn row_endpoint(&self) -> bool {
@@ -106,7 +110,16 @@ impl Declared {
         });
         let hide = row_hide.as_deref().unwrap_or(&self.hide);
         let success = self.composer.account.success.as_ref();
-        let judge = Judge { definition: &self.definition, success, row_endpoint, hide, now: (self.clock)(), token: &[] };
+        let judge = Judge {
+            definition: &self.definition,
+            success,
+            results: self.definition.results.as_ref(),
+            token: &[],
+            row_endpoint,
+            hide,
+            now: (self.clock)(),
+            memory: &self.memory,
+        };
         judge.verdicts(batch, answer)
     }
 }

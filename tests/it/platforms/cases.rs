@@ -7,6 +7,7 @@ use notify::platform::Batching;
 
 use super::compare;
 use super::sidecar::{Case, Golden, Reply, Sent, Sidecar, Token};
+use super::signatures;
 use super::stage::Answer;
 use super::stand::{Came, Opened, PATIENT, Stand};
 
@@ -100,7 +101,11 @@ async fn ask_golden(stand: &Stand, question: &str, golden: &Golden) -> Result<()
     stand.play(vec![reply.staged().into()]);
     let came = stand.send(question, &opened, &batch).await;
     match &came.asked[..] {
-        [asked] => compare::differences(&golden.request, asked).into_iter().for_each(|what| stand.wrong(question, what)),
+        [asked] => {
+            compare::differences(&golden.request, asked).into_iter().for_each(|what| stand.wrong(question, what));
+            let settings = sidecar.settings(golden.account.as_deref())?;
+            signatures::wrong(stand, &settings, asked).into_iter().for_each(|what| stand.wrong(question, what));
+        }
         asked => stand.wrong(question, format!("one request was expected, {} came", asked.len())),
     }
     for asked in &came.tokens {

@@ -74,7 +74,7 @@ fn titled(stand: &Stand, section: &str, what: &str, name: Option<&str>) -> Strin
 }
 
 /// The good reply to this.
-fn good<'a>(sidecar: &'a Sidecar, several: bool) -> &'a Reply {
+fn good(sidecar: &Sidecar, several: bool) -> &Reply {
     if several { sidecar.ok_batch.as_ref().unwrap_or(&sidecar.ok) } else { &sidecar.ok }
 }
 

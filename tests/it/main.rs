@@ -9,6 +9,7 @@ mod mail;
 mod manners;
 mod newcomer;
 mod peers;
+mod platforms;
 mod readme;
 mod smpp;
 mod webhook;

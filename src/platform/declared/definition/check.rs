@@ -18,7 +18,7 @@ use crate::problem::{Problem, did_you_mean};
 pub const NAMES: &[&str] = &[
     "to", "endpoint", "id", "idem", "subject", "title", "text", "html", "markdown", "content", "meta", "columns", "account",
     "attempt", "now.s", "now.ms", "now.iso", "body", "token", "uuid", "nonce", "from", "from.email", "from.name", "reply_to",
-    "headers", "header_list", "attachments", "cc", "bcc", "jwt.project", "jwt.email",
+    "headers", "header_list", "attachments", "cc", "bcc", "jwt.project", "jwt.email", "to_form",
 ];
 
 /// Names that an account may not use for its keys: the parts of them would be out of reach.
@@ -41,7 +41,7 @@ impl Definition {
             return Err(Flaw::new(name, format!("`{name}` means something else in templates: name the key otherwise")));
         }
         for (name, _) in &self.fields.0 {
-            if NAMES.contains(&name.as_str()) || TAKEN.contains(&name.as_str()) || self.vars.0.iter().any(|(var, _)| var == name) {
+            if NAMES.contains(&name.as_str()) || TAKEN.contains(&name.as_str()) || self.vars.0.iter().any(|(var, of)| var == name && of.secret) {
                 return Err(Flaw::new(name, format!("the field `{name}` has the name of something else: name it otherwise")));
             }
         }
@@ -277,7 +277,7 @@ impl Definition {
         for kind in self.kinds() {
             names.extend(kind.url.iter().flat_map(|url| url.names().iter().map(String::as_str)));
             names.extend(field_names(&kind.query));
-            names.extend(kind.needs.iter().flatten().map(String::as_str));
+            names.extend(kind.needs.iter().flatten().chain(&kind.without).map(String::as_str));
         }
         names.extend(self.forms().into_iter().flat_map(Form::names));
         names.extend(self.sides().flat_map(side_names));
@@ -294,7 +294,9 @@ impl Definition {
         let kinds = self.kinds().flat_map(|kind| &kind.query.0).filter_map(|(_, field)| field.when.as_ref());
         let auth = self.all_auth().filter_map(|auth| auth.when.as_ref());
         let bodies = self.forms().into_iter().flat_map(Form::whens);
-        let elements = self.batch.iter().flat_map(|batch| &batch.lists).filter_map(|list| list.each.as_ref()).flat_map(|tree| tree.whens());
+        let lists = || self.batch.iter().flat_map(|batch| &batch.lists);
+        let elements = lists().filter_map(|list| list.each.as_ref()).flat_map(|tree| tree.whens());
+        let elements = elements.chain(lists().filter_map(|list| list.when.as_ref()));
         self.sign.iter().filter_map(|sign| sign.when.as_ref()).chain(fields).chain(kinds).chain(auth).chain(bodies).chain(elements).collect()
     }
 }

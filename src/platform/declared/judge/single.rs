@@ -346,5 +346,10 @@ fn doubtful(status: u16) -> bool {
 
 /// Classes that something in the request is to blame for; what reaches the whole account is no matter of one row.
 fn blames(class: Class, scope: Option<Scope>) -> bool {
-    matches!(class, Class::Permanent | Class::Gone | Class::Config) && !matches!(scope, Some(Scope::Account | Scope::Platform))
+    match class {
+        Class::Permanent | Class::Gone | Class::Config => !matches!(scope, Some(Scope::Account | Scope::Platform)),
+        // A limit of one row: somebody's among them, and each must hear of his own.
+        Class::Rate => scope == Some(Scope::Row),
+        _ => false,
+    }
 }

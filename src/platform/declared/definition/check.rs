@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::platform::declared::definition::Definition;
-use crate::platform::declared::definition::batch::Shared;
+use crate::platform::declared::definition::batch::{Place, Shared};
 use crate::platform::declared::definition::form::{Entry, Form};
 use crate::platform::declared::definition::kinds::{Field, Kind};
 use crate::platform::declared::definition::request::{Auth, Bodies};
@@ -163,11 +163,16 @@ impl Definition {
             match form {
                 Form::Json(_) => {}
                 Form::Form(_) => {
-                    if let Some(list) = batch.lists.iter().find(|list| list.at.0.matches('/').count() != 1) {
-                        let what = format!("a form is flat: \"{}\" must be one name, such as /To", list.at.0);
+                    if let Some(list) = batch.lists.iter().find_map(|list| match &list.at {
+                        Place::Body(at) if at.matches('/').count() != 1 => Some(at),
+                        _ => None,
+                    }) {
+                        let what = format!("a form is flat: \"{}\" must be one name, such as /To", list);
                         return Err(Flaw::new("batch", what));
                     }
                 }
+                // Lists of the query leave the body as it is.
+                Form::Text(_) | Form::Multipart(_) if batch.lists.iter().all(|list| matches!(list.at, Place::Query(_))) => {}
                 Form::Text(_) | Form::Multipart(_) => return Err(Flaw::new("batch", "only json and form carry several deliveries")),
             }
         }

@@ -11,6 +11,7 @@ use crate::batch::{Batch, Pause, Refused, Verdict, Verdicts};
 use crate::delivery::{Delivery, Receipt};
 use crate::error::{ErrorKind, Reach, SendError};
 use crate::platform::declared::condition::{Proof, Seen};
+use crate::platform::declared::definition::Phone;
 use crate::platform::declared::definition::reply::Scope;
 use crate::platform::declared::definition::results::{Culprit, Invalid, Mode, Results};
 use crate::platform::declared::judge::single::{Judge, Law, Read, find};

@@ -10,7 +10,7 @@ use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, Reach};
 use crate::message::Message;
 use crate::platform::declared::condition::Condition;
-use crate::platform::declared::definition::Definition;
+use crate::platform::declared::definition::{Definition, Phone};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
 use crate::platform::http::{Ending, Failure, Fault, HeaderMap, HeaderName, HeaderValue, Reply};

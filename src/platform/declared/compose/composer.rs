@@ -16,8 +16,8 @@ use crate::platform::Opening;
 use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::body::{self, Filled};
 use crate::platform::declared::compose::content::Content;
-use crate::platform::declared::compose::recipe::{Ground, Recipe, Target};
 use crate::platform::declared::compose::cookbook::{self, SharedRecipe};
+use crate::platform::declared::compose::recipe::{Ground, Recipe, Target};
 use crate::platform::declared::compose::signing::Signing;
 use crate::platform::declared::compose::url::{guard, parse_url};
 use crate::platform::declared::compose::values::{self, Envelope, Known};
@@ -40,7 +40,8 @@ pub struct Composer {
     pub nobody: String,
     /// The account's name.
     pub name: String,
-    pub(super) known: Known,
+    /// What every row sees.
+    pub known: Known,
     pub(super) signing: Signing,
     /// In the order of the file.
     pub(super) recipes: Vec<Recipe>,
@@ -64,7 +65,13 @@ impl Composer {
     ///
     /// # Errors
     /// A signature without its secret, an URL that is none, a credential that would travel in the clear.
-    pub fn new(name: &str, definition: &Arc<Definition>, account: Account, opening: &Opening, masked: bool) -> Result<Self, Problem> {
+    pub fn new(
+        name: &str,
+        definition: &Arc<Definition>,
+        account: Account,
+        opening: &Opening,
+        masked: bool,
+    ) -> Result<Self, Problem> {
         let wrong = |what: String, help: &str| Problem {
             what: format!("account {name}: {what}"),
             help: (!help.is_empty()).then(|| help.to_owned()),
@@ -119,6 +126,39 @@ impl Composer {
         })
     }
 
+    /// Every value that a request of the account looks at.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        let shared = self.shared.iter().flatten().flat_map(|shared| shared.recipe.names.iter().chain(&shared.names));
+        let batch = self.definition.batch.iter().flat_map(|batch| batch.group_by.iter().chain(&batch.alone).chain(&batch.unique));
+        self.recipes.iter().flat_map(|recipe| recipe.names.iter().chain(&recipe.needs)).chain(shared).chain(batch)
+    }
+
+    /// Columns that are content here, as `Capability::content` has it.
+    pub fn content(&self) -> Option<Vec<String>> {
+        const WORDS: [&str; 8] = ["text", "html", "markdown", "subject", "title", "content", "attachments", "columns"];
+        let fields = &self.definition.fields.0;
+        let content = |name: &String| {
+            let first = name.split('.').next().unwrap_or(name);
+            WORDS.contains(&first) || fields.iter().any(|(field, _)| field == first)
+        };
+        // One body for all that looks at nothing of the row's, or a kind that needs nothing of it.
+        let free = |recipe: &Recipe| match recipe.name.as_str() {
+            "" => self.account.body.is_some() || !recipe.names.iter().any(content),
+            _ => !recipe.needs.iter().any(content),
+        };
+        if self.recipes.iter().any(free) {
+            return Some(Vec::new());
+        }
+        let mut columns: Vec<String> = Vec::new();
+        for need in self.recipes.iter().flat_map(|recipe| &recipe.needs) {
+            let first = need.strip_prefix("content.").unwrap_or(need).split('.').next().unwrap_or(need);
+            if fields.iter().any(|(field, _)| field == first) && !columns.iter().any(|column| column == first) {
+                columns.push(first.to_owned());
+            }
+        }
+        (!columns.is_empty()).then_some(columns)
+    }
+
     /// The URL that a row names, where the account has none.
     ///
     /// # Errors
@@ -154,7 +194,13 @@ impl Composer {
         let kinds: Vec<String> = self
             .recipes
             .iter()
-            .map(|recipe| format!("{} (needs {})", recipe.name, if recipe.needs.is_empty() { "nothing".to_owned() } else { recipe.needs.join(", ") }))
+            .map(|recipe| {
+                format!(
+                    "{} (needs {})",
+                    recipe.name,
+                    if recipe.needs.is_empty() { "nothing".to_owned() } else { recipe.needs.join(", ") }
+                )
+            })
             .collect();
         let kinds = kinds.join(", ");
         if let Some(kind) = content.forced() {
@@ -172,7 +218,9 @@ impl Composer {
             let unknown = self.recipes.iter().map(|recipe| recipe.uses(content, &[]).err()).collect::<Option<Vec<_>>>();
             let key = unknown.unwrap_or_default().into_iter().find(|key| !key.is_empty());
             return match key {
-                Some(key) => format!("platform {name} does not take this JSON: no kind knows all of it, such as `{key}`; kinds: {kinds}"),
+                Some(key) => {
+                    format!("platform {name} does not take this JSON: no kind knows all of it, such as `{key}`; kinds: {kinds}")
+                }
                 None => format!("platform {name} does not take this JSON: something that a kind needs is empty; kinds: {kinds}"),
             };
         }

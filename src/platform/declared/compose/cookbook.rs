@@ -75,16 +75,25 @@ fn method_of(method: Method) -> http::Method {
     }
 }
 
-
 /// For each recipe, how several of its rows share a request.
 ///
 /// # Errors
 /// What the account has wrong.
-pub fn shared(definition: &Definition, ground: &Ground<'_>, recipes: &[Recipe], signing: &[&str]) -> Result<Vec<Option<SharedRecipe>>, String> {
+pub fn shared(
+    definition: &Definition,
+    ground: &Ground<'_>,
+    recipes: &[Recipe],
+    signing: &[&str],
+) -> Result<Vec<Option<SharedRecipe>>, String> {
     recipes.iter().map(|recipe| shared_one(definition, ground, recipe, signing)).collect()
 }
 
-fn shared_one(definition: &Definition, ground: &Ground<'_>, main: &Recipe, signing: &[&str]) -> Result<Option<SharedRecipe>, String> {
+fn shared_one(
+    definition: &Definition,
+    ground: &Ground<'_>,
+    main: &Recipe,
+    signing: &[&str],
+) -> Result<Option<SharedRecipe>, String> {
     // An account's own body is for one.
     let (Some(batch), None, Some(body)) = (&definition.batch, &ground.account.body, &main.body) else { return Ok(None) };
     let request = batch.request.as_ref();
@@ -143,7 +152,12 @@ fn shared_one(definition: &Definition, ground: &Ground<'_>, main: &Recipe, signi
         return Err("none of the lists of a shared request is for this account".to_owned());
     }
     // Content that the shared request would leave out goes alone.
-    let carried = |need: &String| names.iter().chain(&recipe.names).any(|name| name == need || name == "content" || is_inside(name, need) || is_inside(need, name));
+    let carried = |need: &String| {
+        names
+            .iter()
+            .chain(&recipe.names)
+            .any(|name| name == need || name == "content" || is_inside(name, need) || is_inside(need, name))
+    };
     if !main.needs.iter().all(carried) {
         return Ok(None);
     }

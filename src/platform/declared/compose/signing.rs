@@ -114,11 +114,6 @@ impl Signing {
         names
     }
 
-    /// The query must be written as clouds sign it.
-    pub fn of_cloud(&self) -> bool {
-        self.cloud.is_some()
-    }
-
     /// A nonce is used up.
     pub fn wants_nonce(&self) -> bool {
         self.cloud.as_ref().is_some_and(|cloud| matches!(cloud.kind, CloudKind::Acs3 | CloudKind::AcsRpc1))
@@ -164,7 +159,7 @@ impl Signing {
         let mut query: Vec<(String, String)> = call.url.query_pairs().into_owned().collect();
         // What the request says itself stands: one kind's action may differ from another's.
         let own = match cloud.kind {
-            CloudKind::Tc3 => vec![("x-tc-action", action), ("x-tc-version", version), ("x-tc-region", region)],
+            CloudKind::Tc3 => vec![("x-tc-action", action), ("x-tc-version", version), ("x-tc-region", region.clone())],
             CloudKind::Acs3 => vec![("x-acs-action", action), ("x-acs-version", version)],
             CloudKind::AcsRpc1 => {
                 for (name, value) in [("Action", action), ("Version", version)] {

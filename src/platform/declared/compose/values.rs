@@ -7,12 +7,12 @@ use handlebars::Context;
 use serde_json::{Map, Value, json};
 
 use crate::delivery::{Delivery, DeliveryId};
+use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::content::{Content, mailbox};
 use crate::platform::declared::compose::files::{self, Encoded};
 use crate::platform::declared::definition::content::FieldOf;
 use crate::platform::declared::text::find::is_empty;
 use crate::platform::declared::definition::{Definition, IdemFormat};
-use crate::platform::declared::account::Account;
 use crate::platform::sign::{to_hex, uuid5};
 
 /// What a delivery, or several that share a request, bring beside their content.
@@ -94,7 +94,13 @@ impl Known {
     ///
     /// # Errors
     /// A field that is not of its type, a file that cannot be read.
-    pub fn values(&self, names: &[String], envelope: &Envelope<'_>, content: &Content<'_>, fields: &[(String, FieldOf)]) -> Result<Context, String> {
+    pub fn values(
+        &self,
+        names: &[String],
+        envelope: &Envelope<'_>,
+        content: &Content<'_>,
+        fields: &[(String, FieldOf)],
+    ) -> Result<Context, String> {
         let mut values = Map::with_capacity(names.len());
         for name in names {
             let first = name.split('.').next().unwrap_or(name);
@@ -117,7 +123,13 @@ impl Known {
         Ok(Context::from(Value::Object(values)))
     }
 
-    fn value(&self, name: &str, envelope: &Envelope<'_>, content: &Content<'_>, fields: &[(String, FieldOf)]) -> Result<Option<Value>, String> {
+    fn value(
+        &self,
+        name: &str,
+        envelope: &Envelope<'_>,
+        content: &Content<'_>,
+        fields: &[(String, FieldOf)],
+    ) -> Result<Option<Value>, String> {
         let message = content.message;
         let sender = || message.from.as_deref().or(self.from.as_deref()).unwrap_or_default();
         Ok(Some(match name {

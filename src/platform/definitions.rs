@@ -9,6 +9,15 @@ macro_rules! told {
 #[rustfmt::skip]
 pub const BUILT_IN: &[(&str, &str)] = told![
     // Feishu, DingTalk, WeCom, LINE
+    "feishu-bot"
+    "feishu-app"
+    "feishu-batch"
+    "dingtalk-robot"
+    "dingtalk-app"
+    "wecom-robot"
+    "wecom-app"
+    "line"
+    "line-multicast"
 
 
 
@@ -21,6 +30,9 @@ pub const BUILT_IN: &[(&str, &str)] = told![
 
 
     // SMS
+    "aliyun-sms"
+    "aliyun-sms-same"
+    "tencent-sms"
 
 
 

@@ -22,7 +22,7 @@ use crate::platform::declared::condition::{Condition, Expect};
 use crate::platform::declared::definition::batch::Mode;
 use crate::platform::declared::definition::content::Part;
 use crate::platform::declared::definition::reply::Scope;
-use crate::platform::declared::definition::{Build, Definition, Honoured};
+use crate::platform::declared::definition::{Build, Definition, Honoured, Phone};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
 use crate::platform::declared::token::{Fetched, MARGIN, Vault};
@@ -340,7 +340,7 @@ fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
     let base = Addressing {
         columns: said.columns.clone(),
         fixed: None,
-        phone: said.phone,
+        phone: said.phone != Phone::No,
         fold_case: said.fold_case,
         secret: said.secret,
         any: false,
@@ -395,10 +395,15 @@ impl Platform for Declared {
     }
 
     fn lane(&self, to: &Address) -> Result<LaneKey, SendError> {
+        if self.definition.addressing.phone != Phone::No {
+            let written = self.definition.addressing.written(to.as_str());
+            written.map_err(|what| SendError::new(ErrorKind::BadAddress, what))?;
+        }
         // What is held up separately has a hash for its key, because logs may show it.
         let place = if self.row_endpoint() {
             let url = self.composer.row_url(to)?;
-            format!("{}{}", crate::platform::http::host(&url), url.path())
+            // Some services name the target in the query.
+            format!("{}{}?{}", crate::platform::http::host(&url), url.path(), url.query().unwrap_or_default())
         } else if self.by_target {
             to.as_str().to_owned()
         } else {

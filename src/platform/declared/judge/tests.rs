@@ -10,7 +10,7 @@ use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, Reach};
 use crate::message::Message;
 use crate::platform::declared::condition::Condition;
-use crate::platform::declared::definition::Definition;
+use crate::platform::declared::definition::{Definition, Phone};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
 use crate::platform::http::{Ending, Failure, Fault, HeaderMap, HeaderName, HeaderValue, Reply};
@@ -338,7 +338,7 @@ fn tencent_answers_by_number_or_for_the_whole_call() {
 #[test]
 fn numbers_are_the_same_however_they_are_written() {
     let mut court = Court::new(TENCENT);
-    court.definition.addressing.phone = true;
+    court.definition.addressing.phone = Phone::E164;
     let body = r#"{"Response":{"SendStatusSet":[{"SerialNo":"a","PhoneNumber":"+8613900000001","Code":"Ok"},
         {"SerialNo":"b","PhoneNumber":"8613900000002","Code":"Ok"},{"SerialNo":"c","PhoneNumber":"13900000003","Code":"Ok"}]}}"#;
     let each = court.each(&["13900000001", "+86 139 0000 0002", "008613900000003", "5"], body);

@@ -22,12 +22,23 @@ pub const BUILT_IN: &[(&str, &str)] = told![
 
 
     // Chat
-
-
+    "slack"
+    "slack-webhook"
+    "telegram"
+    "discord"
+    "teams"
+    "mattermost"
+    "rocketchat"
+    "matrix"
+    "whatsapp"
 
     // Push and paging
-
-
+    "ntfy"
+    "gotify"
+    "pushover"
+    "fcm"
+    "pagerduty"
+    "opsgenie"
 
     // SMS
     "aliyun-sms"

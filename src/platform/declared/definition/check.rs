@@ -122,6 +122,15 @@ impl Definition {
                 return Err(Flaw::new("token", "a token cannot be fetched with itself"));
             }
         }
+        if let Some(optional) = &self.addressing.optional
+            && !self.vars.0.iter().any(|(name, _)| name == optional)
+        {
+            return Err(Flaw::new(optional, format!("optional: `{optional}` must be one of vars")));
+        }
+        if self.addressing.credential && (self.addressing.optional.is_none() || self.addressing.endpoint.is_some()) {
+            let what = "credential: goes with optional: the account's key that takes the place of a row's, and without an endpoint";
+            return Err(Flaw::new("credential", what));
+        }
         for form in &self.urls {
             if form.scheme().is_empty() {
                 return Err(Flaw::new("form", "a form of URL begins with its scheme: slack://TOKEN@CHANNEL"));

@@ -126,7 +126,8 @@ impl Declared {
     /// The URL or the credential is the row's own.
     fn row_credential(&self) -> bool {
         let said = &self.definition.addressing;
-        let set = |name: &String| self.composer.account.get(name).or(self.composer.account.get(&format!("secret.{name}"))).is_some();
+        let set =
+            |name: &String| self.composer.account.get(name).or(self.composer.account.get(&format!("secret.{name}"))).is_some();
         self.row_endpoint() || (said.credential && !said.optional.as_ref().is_some_and(set))
     }
 

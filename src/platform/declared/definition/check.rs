@@ -128,7 +128,8 @@ impl Definition {
             return Err(Flaw::new(optional, format!("optional: `{optional}` must be one of vars")));
         }
         if self.addressing.credential && (self.addressing.optional.is_none() || self.addressing.endpoint.is_some()) {
-            let what = "credential: goes with optional: the account's key that takes the place of a row's, and without an endpoint";
+            let what =
+                "credential: goes with optional: the account's key that takes the place of a row's, and without an endpoint";
             return Err(Flaw::new("credential", what));
         }
         for form in &self.urls {

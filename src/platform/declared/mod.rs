@@ -14,7 +14,7 @@ use crate::batch::{Batch, Refused, Verdicts};
 use crate::config::account::AccountConfig;
 use crate::delivery::{Delivery, Envelope};
 use crate::error::{ErrorKind, SendError};
-use crate::limit::Scope as QuotaScope;
+use crate::limit::{Quota, Scope as QuotaScope};
 use crate::message::Message;
 use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::composer::{self, Composer, Moment};
@@ -123,6 +123,14 @@ impl Declared {
         self.definition.addressing.endpoint.is_some() && self.composer.endpoint.is_none()
     }
 
+    /// The URL or the credential is the row's own.
+    fn row_credential(&self) -> bool {
+        let said = &self.definition.addressing;
+        let set =
+            |name: &String| self.composer.account.get(name).or(self.composer.account.get(&format!("secret.{name}"))).is_some();
+        self.row_endpoint() || (said.credential && !said.optional.as_ref().is_some_and(set))
+    }
+
     async fn send_batch(&self, batch: &Batch) -> Verdicts {
         let moved = self.moved(batch.deliveries());
         let batch = moved.as_ref().unwrap_or(batch);
@@ -183,7 +191,7 @@ impl Declared {
             success: self.composer.account.success.as_ref(),
             results: if shared { self.definition.results.as_ref() } else { None },
             token: self.definition.token.as_ref().map_or(&[], |token| &token.invalid_when),
-            row_endpoint: self.row_endpoint(),
+            row_endpoint: self.row_credential(),
             hide,
             now: (self.clock)(),
             memory: &self.memory,
@@ -304,6 +312,14 @@ fn exchange_of(account: &ServiceAccount, scope: &str, now: SystemTime) -> Result
 
 fn capability(definition: &Definition, config: &AccountConfig, composer: &Composer, width: NonZeroUsize) -> Capability {
     let honoured = definition.idempotency.as_ref().map(|idempotency| idempotency.honoured);
+    let said = &definition.addressing;
+    let set = |name: &String| composer.account.get(name).or(composer.account.get(&format!("secret.{name}"))).is_some();
+    let own = composer.endpoint.is_some() || said.optional.as_ref().is_some_and(set);
+    // Where all rows go to the account's own URL, that is the one target, whatever the rows are called.
+    let at_home = |quota: Quota| match quota.scope {
+        QuotaScope::Address if composer.endpoint.is_some() => Quota { scope: QuotaScope::Account, ..quota },
+        _ => quota,
+    };
     let batching = match definition.batch.as_ref().filter(|_| composer.shares()) {
         None => Batching::Single,
         Some(batch) if batch.mode == Mode::Same => Batching::Shared(batch.max),
@@ -312,7 +328,7 @@ fn capability(definition: &Definition, config: &AccountConfig, composer: &Compos
     let names = if definition.template.is_empty() { vec![definition.name.0.clone()] } else { definition.template.clone() };
     Capability {
         batching,
-        quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| limit.0).collect()),
+        quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| at_home(limit.0)).collect()),
         idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
         remembers: definition.idempotency.as_ref().and_then(|idempotency| idempotency.ttl).map(|ttl| ttl.0),
         width,
@@ -323,18 +339,23 @@ fn capability(definition: &Definition, config: &AccountConfig, composer: &Compos
         columns: !definition.fields.0.is_empty()
             || composer.names().any(|name| name == "columns" || name.starts_with("columns.")),
         content: composer.content(),
-        addressing: addressing(definition, &config.name, composer.endpoint.is_some()),
+        addressing: addressing(definition, &config.name, own),
         harmless: false,
     }
 }
 
 /// Where the addresses of an account's rows are found, told without resolving any of its secrets.
 pub(crate) fn addressing_of(definition: &Definition, config: &AccountConfig) -> Addressing {
-    let own = definition.addressing.endpoint.as_ref().is_some_and(|endpoint| config.settings.contains_key(endpoint.var.as_str()));
-    addressing(definition, &config.name, own)
+    let said = &definition.addressing;
+    let var = said.endpoint.as_ref().map(|endpoint| &endpoint.var).or(said.optional.as_ref());
+    let set = |name: &String| {
+        let default = || definition.vars.0.iter().any(|(var, of)| var == name && of.default.is_some());
+        config.settings.contains_key(name.as_str()) || default()
+    };
+    addressing(definition, &config.name, var.is_some_and(set))
 }
 
-/// `own`: the account has an endpoint of its own.
+/// `own`: the account has an endpoint of its own, or the key that makes addresses needless.
 fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
     let said = &definition.addressing;
     let base = Addressing {
@@ -342,10 +363,11 @@ fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
         fixed: None,
         phone: said.phone != Phone::No,
         fold_case: said.fold_case,
-        secret: said.secret,
+        secret: said.secret || said.credential,
         any: false,
     };
     match (&said.endpoint, own) {
+        (None, true) => Addressing { fixed: Some(composer::nobody(definition, name)), ..base },
         (None, _) => base,
         // All rows go to the account's URL; the address only says whom a message is for, and a row need not say.
         (Some(_), true) => Addressing { fixed: Some(composer::nobody(definition, name)), ..base },
@@ -404,7 +426,7 @@ impl Platform for Declared {
             let url = self.composer.row_url(to)?;
             // Some services name the target in the query.
             format!("{}{}?{}", crate::platform::http::host(&url), url.path(), url.query().unwrap_or_default())
-        } else if self.by_target {
+        } else if self.by_target && self.definition.addressing.endpoint.is_none() {
             to.as_str().to_owned()
         } else {
             return Ok(LaneKey::whole());

@@ -3,7 +3,7 @@
 use serde_yaml::{Mapping, Value};
 
 use crate::platform::declared::definition::Definition;
-use crate::platform::declared::definition::urls::{Part, UrlForm};
+use crate::platform::declared::definition::urls::{Part, Piece, UrlForm};
 use crate::platform::http::Url;
 
 /// The keys of the account that the URL stands for, secrets among them, and whom messages are for, where it says so. The first form
@@ -42,8 +42,9 @@ fn read(form: &UrlForm, text: &str) -> Option<(Mapping, Option<String>)> {
         Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
         _ => (place, ""),
     };
-    let part = |part: &Part| -> Option<String> {
+    let plain = |part: &Part| -> Option<String> {
         let value = match part {
+            Part::Made(_) => return None,
             Part::User => decoded(user),
             Part::Password => decoded(password),
             Part::Host => decoded(host),
@@ -59,6 +60,13 @@ fn read(form: &UrlForm, text: &str) -> Option<(Mapping, Option<String>)> {
         };
         (!value.is_empty()).then_some(value)
     };
+    let part = |part: &Part| match part {
+        Part::Made(pieces) => pieces.iter().try_fold(String::new(), |made, piece| match piece {
+            Piece::Words(words) => Some(made + words),
+            Piece::Of(part) => plain(part).map(|value| made + &value),
+        }),
+        part => plain(part),
+    };
     let mut vars = Mapping::new();
     for (name, of) in &form.vars.0 {
         match (part(of), of) {
@@ -70,8 +78,9 @@ fn read(form: &UrlForm, text: &str) -> Option<(Mapping, Option<String>)> {
             (None, _) => return None,
         }
     }
+    // A form that names its addressee is none without one: `ntfy://topic` is not `ntfy://host/topic`.
     let to = match &form.to {
-        Some(of) => part(of),
+        Some(of) => Some(part(of)?),
         None => None,
     };
     Some((vars, to))

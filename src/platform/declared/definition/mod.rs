@@ -242,6 +242,11 @@ pub struct Addresses {
     /// An address may be a credential.
     #[serde(default)]
     pub secret: bool,
+    /// The key of an account that makes addresses needless: where it is set, a row need not name any.
+    pub optional: Option<String>,
+    /// Where the account does not set that key, a row's address is itself the credential, and its refusal is that row's alone.
+    #[serde(default)]
+    pub credential: bool,
 }
 
 /// How telephone numbers are written for the service.

@@ -45,6 +45,17 @@ pub enum Part {
     Query(String),
     /// The whole URL with this scheme in place of its own: `https` of `https.url`.
     Whole(String),
+    /// Words and parts: `https://{{authority}}/hooks/{{path.1}}`.
+    Made(Vec<Piece>),
+}
+
+/// A piece of a value that is made of several parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As written.
+    Words(String),
+    /// A part.
+    Of(Part),
 }
 
 impl<'de> Deserialize<'de> for Part {
@@ -57,6 +68,9 @@ impl TryFrom<String> for Part {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if text.contains("{{") {
+            return made(&text).map(Part::Made);
+        }
         let bad = || {
             format!(
                 "\"{text}\" is no part of an URL: write user, password, host, port, authority, path, path.1, query.NAME, https.url or http.url"
@@ -77,4 +91,17 @@ impl TryFrom<String> for Part {
             },
         })
     }
+}
+
+fn made(text: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((words, after)) = rest.split_once("{{") {
+        let (name, behind) = after.split_once("}}").ok_or_else(|| format!("\"{text}\" opens {{{{ and does not close it"))?;
+        pieces.push(Piece::Words(words.to_owned()));
+        pieces.push(Piece::Of(Part::try_from(name.trim().to_owned())?));
+        rest = behind;
+    }
+    pieces.push(Piece::Words(rest.to_owned()));
+    Ok(pieces)
 }

@@ -14,7 +14,7 @@ use crate::batch::{Batch, Refused, Verdicts};
 use crate::config::account::AccountConfig;
 use crate::delivery::{Delivery, Envelope};
 use crate::error::{ErrorKind, SendError};
-use crate::limit::Scope as QuotaScope;
+use crate::limit::{Quota, Scope as QuotaScope};
 use crate::message::Message;
 use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::composer::{self, Composer, Moment};
@@ -100,8 +100,9 @@ impl Declared {
         let width = opening.width.or(config.concurrency).or(definition.concurrency).unwrap_or(WIDTH);
         let client = Client::new(&Tuning::new(opening, width, composer.account.ca_file.as_deref()))?;
         let capability = capability(&definition, config, &composer, width);
-        let by_target = capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
-            || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target));
+        let by_target = composer.endpoint.is_none()
+            && (capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
+                || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target)));
         let hide = hidden(&composer);
         Ok(Declared {
             definition,
@@ -310,9 +311,15 @@ fn capability(definition: &Definition, config: &AccountConfig, composer: &Compos
         Some(batch) => Batching::Individual(batch.max),
     };
     let names = if definition.template.is_empty() { vec![definition.name.0.clone()] } else { definition.template.clone() };
+    // The target of an account with an URL of its own is that URL, whoever the rows are about.
+    let own = composer.endpoint.is_some();
+    let of_target = |quota: Quota| match quota.scope {
+        QuotaScope::Address if own => Quota { scope: QuotaScope::Account, ..quota },
+        _ => quota,
+    };
     Capability {
         batching,
-        quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| limit.0).collect()),
+        quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| of_target(limit.0)).collect()),
         idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
         remembers: definition.idempotency.as_ref().and_then(|idempotency| idempotency.ttl).map(|ttl| ttl.0),
         width,

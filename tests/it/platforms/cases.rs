@@ -7,6 +7,7 @@ use notify::platform::Batching;
 
 use super::compare;
 use super::sidecar::{Case, Golden, Reply, Sent, Sidecar, Token};
+use super::signatures;
 use super::stage::Answer;
 use super::stand::{Came, Opened, PATIENT, Stand};
 
@@ -39,6 +40,9 @@ pub async fn ask(stand: &Stand) {
         }
     }
     refused(stand);
+    if let Err(what) = parted(stand) {
+        stand.wrong("alone", what);
+    }
     if let Some(token) = &stand.sidecar.token {
         if let Err(what) = ask_token(stand, token).await {
             stand.wrong("token", what);
@@ -73,7 +77,7 @@ fn titled(stand: &Stand, section: &str, what: &str, name: Option<&str>) -> Strin
 }
 
 /// The good reply to this.
-fn good<'a>(sidecar: &'a Sidecar, several: bool) -> &'a Reply {
+fn good(sidecar: &Sidecar, several: bool) -> &Reply {
     if several { sidecar.ok_batch.as_ref().unwrap_or(&sidecar.ok) } else { &sidecar.ok }
 }
 
@@ -100,7 +104,11 @@ async fn ask_golden(stand: &Stand, question: &str, golden: &Golden) -> Result<()
     stand.play(vec![reply.staged().into()]);
     let came = stand.send(question, &opened, &batch).await;
     match &came.asked[..] {
-        [asked] => compare::differences(&golden.request, asked).into_iter().for_each(|what| stand.wrong(question, what)),
+        [asked] => {
+            compare::differences(&golden.request, asked).into_iter().for_each(|what| stand.wrong(question, what));
+            let settings = sidecar.settings(golden.account.as_deref())?;
+            signatures::wrong(stand, &settings, asked).into_iter().for_each(|what| stand.wrong(question, what));
+        }
         asked => stand.wrong(question, format!("one request was expected, {} came", asked.len())),
     }
     for asked in &came.tokens {
@@ -194,6 +202,33 @@ fn refused(stand: &Stand) {
             }
         }
     }
+}
+
+/// What must go alone does, while the usual delivery may share; what must not share with each other does not.
+fn parted(stand: &Stand) -> Result<(), String> {
+    let sidecar = &stand.sidecar;
+    if sidecar.alone.is_empty() && sidecar.apart.is_empty() {
+        return Ok(());
+    }
+    let opened = stand.open(None, PATIENT)?;
+    let share = |sending, number| sidecar.delivery(sending, number).map(|delivery| opened.share(&delivery));
+    if share(&sidecar.send, 0)?.is_none() {
+        return Err("the usual delivery may not share a request either".to_owned());
+    }
+    for (at, sending) in sidecar.alone.iter().enumerate() {
+        if let Some(share) = share(sending, 0)? {
+            stand.wrong(&format!("alone {}", at + 1), format!("it would share a request: {share:?}"));
+        }
+    }
+    for (at, (one, other)) in sidecar.apart.iter().enumerate() {
+        let question = format!("apart {}", at + 1);
+        match (share(one, 0)?, share(other, 1)?) {
+            (Some(one), Some(other)) if one.group != other.group || (one.unique.is_some() && one.unique == other.unique) => {}
+            (Some(_), Some(_)) => stand.wrong(&question, "the two would share a request"),
+            _ => stand.wrong(&question, "one of the two goes alone: write it under alone"),
+        }
+    }
+    Ok(())
 }
 
 /// One call for many sends; a refused token is fetched once more and no oftener; the token's own refusals.

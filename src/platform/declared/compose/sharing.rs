@@ -42,10 +42,21 @@ impl Composer {
         let endpoint = self.endpoint_of(&delivery.envelope.to).ok()?;
         let url = endpoint.as_ref().map_or("", Url::as_str);
         // Everything that the request says once, at a moment that is the same for all.
-        let sketch = Envelope { to: "", to_form: "", id: "", attempt: 0, endpoint: url, now: SystemTime::UNIX_EPOCH, token: "", nonce: "", sketch: true };
+        let sketch = Envelope {
+            to: "",
+            to_form: "",
+            id: "",
+            attempt: 0,
+            endpoint: url,
+            now: SystemTime::UNIX_EPOCH,
+            token: "",
+            nonce: "",
+            sketch: true,
+        };
         let call = self.make(&shared.recipe, &sketch, &content, endpoint.as_ref(), alone).ok()?;
         let to = self.shown_to(&delivery.envelope.to);
-        let own = Envelope { to: &to, to_form: self.definition.addressing.form_of(&to), id: delivery.envelope.id.as_str(), ..sketch };
+        let own =
+            Envelope { to: &to, to_form: self.definition.addressing.form_of(&to), id: delivery.envelope.id.as_str(), ..sketch };
         let values = self.known.values(&shared.names, &own, &content, &self.definition.fields.0).ok()?;
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         let mut add = |bytes: &[u8]| {

@@ -11,8 +11,8 @@ use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::content::{Content, mailbox};
 use crate::platform::declared::compose::files::{self, Encoded};
 use crate::platform::declared::definition::content::FieldOf;
-use crate::platform::declared::text::find::is_empty;
 use crate::platform::declared::definition::{Definition, IdemFormat};
+use crate::platform::declared::text::find::is_empty;
 use crate::platform::sign::{to_hex, uuid5};
 
 /// What a delivery, or several that share a request, bring beside their content.

@@ -22,6 +22,7 @@ use crate::platform::declared::condition::{Condition, Expect};
 use crate::platform::declared::definition::batch::Mode;
 use crate::platform::declared::definition::content::Part;
 use crate::platform::declared::definition::reply::Scope;
+use crate::platform::declared::definition::sign::How;
 use crate::platform::declared::definition::{Build, Definition, Honoured, Phone};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
@@ -100,8 +101,9 @@ impl Declared {
         let width = opening.width.or(config.concurrency).or(definition.concurrency).unwrap_or(WIDTH);
         let client = Client::new(&Tuning::new(opening, width, composer.account.ca_file.as_deref()))?;
         let capability = capability(&definition, config, &composer, width);
-        let by_target = capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
-            || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target));
+        let by_target = composer.endpoint.is_none()
+            && (capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
+                || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target)));
         let hide = hidden(&composer);
         Ok(Declared {
             definition,
@@ -200,10 +202,14 @@ impl Declared {
 
     /// What must not be told of the reply to this call.
     fn hidden<'a>(&'a self, call: &Call, token: Option<&str>) -> std::borrow::Cow<'a, [String]> {
-        if !self.row_endpoint() && token.is_none() {
+        // A cloud's signature is good for minutes: as good as a secret.
+        let signed = self.definition.sign.iter().any(|sign| matches!(sign.how, How::Named(_)));
+        if !self.row_endpoint() && token.is_none() && !signed {
             return std::borrow::Cow::Borrowed(&self.hide);
         }
+        let authorization = call.headers.get("authorization").filter(|_| signed).and_then(|value| value.to_str().ok());
         let mut hide = if self.row_endpoint() { url_secrets(&call.url) } else { Vec::new() };
+        hide.extend(authorization.map(str::to_owned));
         hide.extend(token.filter(|token| token.len() >= 4).map(str::to_owned));
         hide.extend_from_slice(&self.hide);
         longest_first(&mut hide);

@@ -256,7 +256,10 @@ pub fn secret_parts(value: &str) -> Vec<String> {
     if let Some((_, rest)) = value.split_once("://") {
         let path = rest.split_once('/').map_or("", |(_, path)| path);
         let mut parts = vec![value.to_owned(), path.to_owned()];
-        parts.extend(path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 8).map(str::to_owned));
+        // The name of a value of the query is no secret.
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        parts.extend(path.split('/').chain(values).filter(|part| part.len() >= 8).map(str::to_owned));
         return parts;
     }
     if value.contains('\n') || value.contains("\\n") {

@@ -216,6 +216,11 @@ impl Composer {
             }
         }
         if content.tree().is_some() {
+            // A kind that has all it needs, but for one key, is what was meant.
+            let near = self.recipes.iter().filter(|recipe| recipe.needs.iter().all(|need| content.filled(need)));
+            if let Some((recipe, key)) = near.filter_map(|recipe| Some((recipe, recipe.uses(content, &[]).err()?))).next() {
+                return format!("the kind {} of platform {name} does not know `{key}`; kinds: {kinds}", recipe.name);
+            }
             let unknown = self.recipes.iter().map(|recipe| recipe.uses(content, &[]).err()).collect::<Option<Vec<_>>>();
             let key = unknown.unwrap_or_default().into_iter().find(|key| !key.is_empty());
             return match key {
@@ -235,10 +240,11 @@ impl Composer {
     pub fn examine(&self, to: &Address, message: &Message) -> Result<(), SendError> {
         let bad = |what: String| SendError::new(ErrorKind::BadMessage, what);
         let content = Content::new(message, &self.definition.fields.0);
-        self.choose(&content)?;
+        let kind = self.choose(&content)?;
         let (max, name) = (&self.definition.message.max, &self.definition.name.0);
         for (part, size) in [("text", &max.text), ("markdown", &max.markdown), ("html", &max.html), ("subject", &max.subject)] {
-            if let Some(size) = size {
+            // A part that the kind does not send may be as long as it likes.
+            if let Some(size) = size.as_ref().filter(|_| self.recipes[kind].names.iter().any(|name| name == part)) {
                 size.holds(part, content.words(part), name).map_err(bad)?;
             }
         }

@@ -21,10 +21,12 @@ pub const BUILT_IN: &[(&str, &str)] = told![
 
 
     // SMS
+    "twilio" "vonage" "aws-sns"
 
 
 
     // Email by HTTP
+    "sendgrid" "mailgun" "postmark" "resend" "ses" "brevo"
 
 
 

@@ -11,7 +11,7 @@ use crate::world::repository;
 /// files of one room, and the words among themselves, may use each other as long as no circle comes of it.
 const LEVELS: [(&str, &[&str]); 13] = [
     ("words", &["batch", "control", "delivery", "error", "exit", "message", "problem", "recipient", "tally"]),
-    ("rooms", &["backoff", "journal", "limit", "source", "template"]),
+    ("rooms", &["backoff", "journal", "limit", "sms", "source", "template"]),
     ("rooms on rooms", &["config", "report"]),
     ("who delivers", &["platform", "sink"]),
     ("account", &["account"]),

@@ -10,15 +10,15 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::batch::{Batch, Verdict, Verdicts};
+use crate::batch::{Batch, Verdicts};
 use crate::config::account::AccountConfig;
-use crate::delivery::Delivery;
 use crate::error::{ErrorKind, SendError};
 use crate::message::Message;
 use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::Composer;
 use crate::platform::declared::definition::{Definition, Honoured, Size};
 use crate::platform::declared::judge::Judge;
+use crate::platform::declared::memory::Memory;
 use crate::platform::http::{Client, Tuning, Url};
 use crate::platform::{Addressing, Batching, Capability, LaneKey, Opening, Platform, Wants};
 use crate::problem::Problem;
@@ -29,6 +29,7 @@ mod compose;
 mod condition;
 pub mod definition;
 mod judge;
+mod memory;
 mod place;
 mod text;
 
@@ -46,6 +47,8 @@ pub struct Declared {
     client: Client,
     /// The account's secrets in every form in which a reply might repeat them.
     hide: Vec<String>,
+    /// What replies taught it in this run.
+    memory: Memory,
     clock: fn() -> SystemTime,
 }
 
@@ -85,15 +88,18 @@ impl Declared {
             harmless: false,
         };
         let hide = hidden(&composer);
-        Ok(Declared { definition, composer, capability, client, hide, clock })
+        Ok(Declared { definition, composer, capability, client, hide, memory: Memory::new(), clock })
     }
 
     fn row_endpoint(&self) -> bool {
         self.definition.addressing.endpoint.is_some() && self.composer.endpoint.is_none()
     }
 
-    async fn send_one(&self, delivery: &Delivery) -> Verdict {
-        let call = self.composer.call(&self.definition, delivery, (self.clock)())?;
+    async fn send_batch(&self, batch: &Batch) -> Verdicts {
+        let call = match self.composer.call(&self.definition, batch.first(), (self.clock)()) {
+            Ok(call) => call,
+            Err(error) => return Verdicts::all(batch, &Err(error)),
+        };
         let row_endpoint = self.row_endpoint();
         let row_secrets = row_endpoint.then(|| url_secrets(&call.url));
         let answer = self.client.exchange(call).await;
@@ -104,7 +110,17 @@ impl Declared {
         });
         let hide = row_hide.as_deref().unwrap_or(&self.hide);
         let success = self.composer.account.success.as_ref();
-        Judge { definition: &self.definition, success, row_endpoint, hide, now: (self.clock)() }.verdict(answer)
+        let judge = Judge {
+            definition: &self.definition,
+            success,
+            results: self.definition.results.as_ref(),
+            token: &[],
+            row_endpoint,
+            hide,
+            now: (self.clock)(),
+            memory: &self.memory,
+        };
+        judge.verdicts(batch, answer)
     }
 }
 
@@ -208,7 +224,7 @@ impl Platform for Declared {
     }
 
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts> {
-        Box::pin(async move { Verdicts::single(batch, self.send_one(batch.first()).await) })
+        Box::pin(self.send_batch(batch))
     }
 
     /// Connects to the account's host and shakes hands. A webhook has no way to try a credential without sending a message.

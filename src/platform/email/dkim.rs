@@ -8,12 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
+use ring::signature::Ed25519KeyPair;
 use secrecy::ExposeSecret as _;
 
 use super::settings::Dkim;
+use crate::platform::sign::private_key::{PrivateKey as Key, rs256};
 
 /// Fields that are signed where the message has them.
 const SIGNED: [&str; 11] = [
@@ -29,11 +28,6 @@ const SIGNED: [&str; 11] = [
     "list-unsubscribe",
     "list-unsubscribe-post",
 ];
-
-enum Key {
-    Rsa(Box<RsaKeyPair>),
-    Ed25519(Ed25519KeyPair),
-}
 
 /// Signs for one domain and selector.
 pub(super) struct Signer {
@@ -59,7 +53,7 @@ impl Signer {
         }
         let text = settings.key.resolve()?;
         let text = text.expose_secret().trim();
-        let key = if text.starts_with("-----BEGIN") { from_pem(text)? } else { from_seed(text)? };
+        let key = if text.starts_with("-----BEGIN") { Key::from_pem(text)? } else { from_seed(text)? };
         Ok(Signer { domain: settings.domain.clone(), selector: settings.selector.clone(), key })
     }
 
@@ -102,12 +96,7 @@ impl Signer {
                 // RFC 8463 §3: ed25519 signs the SHA-256 of the data.
                 key.sign(ring::digest::digest(&ring::digest::SHA256, &data).as_ref()).as_ref().to_vec()
             }
-            Key::Rsa(key) => {
-                let mut signature = vec![0; key.public().modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), &data, &mut signature)
-                    .map_err(|_| "the DKIM key could not sign")?;
-                signature
-            }
+            Key::Rsa(key) => rs256(key, &data)?,
         };
         for (i, line) in BASE64.encode(signature).as_bytes().chunks(72).enumerate() {
             field.push_str(if i == 0 { "" } else { "\r\n " });
@@ -115,22 +104,6 @@ impl Signer {
         }
         field.push_str("\r\n");
         Ok(field.into_bytes())
-    }
-}
-
-fn from_pem(text: &str) -> Result<Key, String> {
-    let der = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| "the key is not a private key in PEM")?;
-    let rsa = |key: Result<RsaKeyPair, ring::error::KeyRejected>| {
-        key.map(|key| Key::Rsa(Box::new(key)))
-            .map_err(|error| format!("the RSA key is refused ({error}): it must have 2048 to 4096 bits"))
-    };
-    match der {
-        PrivateKeyDer::Pkcs1(der) => rsa(RsaKeyPair::from_der(der.secret_pkcs1_der())),
-        PrivateKeyDer::Pkcs8(der) => match Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()) {
-            Ok(key) => Ok(Key::Ed25519(key)),
-            Err(_) => rsa(RsaKeyPair::from_pkcs8(der.secret_pkcs8_der())),
-        },
-        _ => Err("the key is neither RSA nor ed25519".to_owned()),
     }
 }
 

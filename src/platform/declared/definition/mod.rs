@@ -7,14 +7,16 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use serde::{Deserialize, Deserializer};
 
 use crate::limit::{Quota, Scope as QuotaScope};
-use crate::platform::declared::condition::{Condition, OneOrMany, Pointer};
-use crate::platform::declared::definition::reply::Rule;
+use crate::platform::declared::condition::{Condition, OneOrMany, Spot};
+use crate::platform::declared::definition::reply::{Adaptive, Rule};
 use crate::platform::declared::definition::request::{Request, Sign};
+use crate::platform::declared::definition::results::Results;
 use crate::platform::declared::place::{self, Named, Span};
 
 pub mod check;
 pub mod reply;
 pub mod request;
+pub mod results;
 
 /// A platform, as its file tells it.
 #[derive(Debug, Deserialize)]
@@ -47,16 +49,20 @@ pub struct Definition {
     pub success: Condition,
     /// Where a reply holds the service's id; the first that exists.
     #[serde(default)]
-    pub id: OneOrMany<Pointer>,
+    pub id: OneOrMany<Spot>,
     /// Where a reply holds the service's error code.
     #[serde(default)]
-    pub code: OneOrMany<Pointer>,
+    pub code: OneOrMany<Spot>,
     /// Where a reply holds words for a person.
     #[serde(default)]
-    pub detail: OneOrMany<Pointer>,
+    pub detail: OneOrMany<Spot>,
     /// What other replies mean: the first that matches.
     #[serde(default)]
     pub errors: Vec<Rule>,
+    /// How the reply to several deliveries is shared out.
+    pub results: Option<Results>,
+    /// What replies say in passing about limits.
+    pub adaptive: Option<Adaptive>,
     /// The platform's own limits.
     #[serde(default)]
     pub limits: Vec<Limit>,

@@ -1,6 +1,6 @@
-//! The named signers of requests: what a service checks to know that a request is ours.
+//! One HMAC over a text that the definition writes: the signature of most webhooks.
 //!
-//! A signer sees the exact bytes that are sent. Vectors: Standard Webhooks 1.0.0, GitHub's published example, Stripe's scheme.
+//! Vectors: Standard Webhooks 1.0.0, GitHub's published example, Stripe's scheme, the robots of Feishu and DingTalk.
 
 use std::fmt;
 
@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use ring::hmac;
 use serde::Deserialize;
+
+use crate::platform::sign::hex::{from_hex, to_hex};
 
 /// The hash under an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -98,33 +100,6 @@ impl Key {
     }
 }
 
-/// Bytes as lower-case hexadecimal.
-pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-}
-
-/// A name-based UUID (RFC 9562 section 5.5, version 5, name space URL) of `notify:NAME`: the same for the same name, for ever.
-pub fn uuid5(name: &str) -> String {
-    const URL_SPACE: [u8; 16] = [0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8];
-    let mut context = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
-    context.update(&URL_SPACE);
-    context.update(b"notify:");
-    context.update(name.as_bytes());
-    let digest = context.finish();
-    let mut bytes = [0u8; 16];
-    bytes.copy_from_slice(&digest.as_ref()[..16]);
-    bytes[6] = bytes[6] & 0x0f | 0x50;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = to_hex(&bytes);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,9 +131,23 @@ mod tests {
         assert_eq!(stripe, "a7662fd47888afa37804e875abfbe30374fdea28e742d796a872a1ece9398fd0");
     }
 
+    /// Feishu turns it round: the text is the key, the message is empty.
     #[test]
-    fn uuid_vector() {
-        assert_eq!(uuid5("job1:row7"), "69aea706-66d7-5ca7-9306-90081b6eb4b6");
+    fn feishu_vectors() {
+        let sign = |time: &str, secret: &str| key(&format!("{time}\n{secret}"), KeyEncoding::Utf8).sign(b"", Encoding::Base64);
+        assert_eq!(sign("1599360473", "demo"), "l1N0gAcBjdwBvGm1xMjOF0XSyaLRpR7tuO5dHfhAYc8=");
+        assert_eq!(sign("1700000000", "notify-secret"), "X25kRgXcVNxHeR88nc+koFHcfdL1qutGo04+cBKsD4g=");
+        let ordinary = key("notify-secret", KeyEncoding::Utf8).sign(b"1700000000\nnotify-secret", Encoding::Base64);
+        assert_eq!(ordinary, "wxpFkx9GFYyw0oNSPWNDCd3ATUQzQQBYVXXViSBrV08=", "what Feishu answers with 19021");
+    }
+
+    /// DingTalk signs the ordinary way, with milliseconds.
+    #[test]
+    fn dingtalk_vector() {
+        let sign = key("SECnotifysecret", KeyEncoding::Utf8).sign(b"1700000000000\nSECnotifysecret", Encoding::Base64);
+        assert_eq!(sign, "YaHzY1HAIP+R7Bsvco8oxmpbT1y6FmRLT9rtwn1VLKc=");
+        let in_url = crate::platform::sign::canonical::percent(&sign);
+        assert_eq!(in_url, "YaHzY1HAIP%2BR7Bsvco8oxmpbT1y6FmRLT9rtwn1VLKc%3D");
     }
 
     #[test]

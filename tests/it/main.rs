@@ -8,6 +8,7 @@ mod mail;
 mod manners;
 mod newcomer;
 mod peers;
+mod platforms;
 mod readme;
 mod webhook;
 mod world;

@@ -39,6 +39,9 @@ pub async fn ask(stand: &Stand) {
         }
     }
     refused(stand);
+    if let Err(what) = parted(stand) {
+        stand.wrong("alone", what);
+    }
     if let Some(token) = &stand.sidecar.token {
         if let Err(what) = ask_token(stand, token).await {
             stand.wrong("token", what);
@@ -194,6 +197,33 @@ fn refused(stand: &Stand) {
             }
         }
     }
+}
+
+/// What must go alone does, while the usual delivery may share; what must not share with each other does not.
+fn parted(stand: &Stand) -> Result<(), String> {
+    let sidecar = &stand.sidecar;
+    if sidecar.alone.is_empty() && sidecar.apart.is_empty() {
+        return Ok(());
+    }
+    let opened = stand.open(None, PATIENT)?;
+    let share = |sending, number| sidecar.delivery(sending, number).map(|delivery| opened.share(&delivery));
+    if share(&sidecar.send, 0)?.is_none() {
+        return Err("the usual delivery may not share a request either".to_owned());
+    }
+    for (at, sending) in sidecar.alone.iter().enumerate() {
+        if let Some(share) = share(sending, 0)? {
+            stand.wrong(&format!("alone {}", at + 1), format!("it would share a request: {share:?}"));
+        }
+    }
+    for (at, (one, other)) in sidecar.apart.iter().enumerate() {
+        let question = format!("apart {}", at + 1);
+        match (share(one, 0)?, share(other, 1)?) {
+            (Some(one), Some(other)) if one.group != other.group || (one.unique.is_some() && one.unique == other.unique) => {}
+            (Some(_), Some(_)) => stand.wrong(&question, "the two would share a request"),
+            _ => stand.wrong(&question, "one of the two goes alone: write it under alone"),
+        }
+    }
+    Ok(())
 }
 
 /// One call for many sends; a refused token is fetched once more and no oftener; the token's own refusals.

@@ -42,6 +42,12 @@ pub struct Sidecar {
     pub bad_to: Option<Vec<String>>,
     #[serde(default)]
     pub refused: Vec<Refusal>,
+    /// Deliveries that must not share a request with others.
+    #[serde(default)]
+    pub alone: Vec<Sending>,
+    /// Pairs that may share a request with others, but not with each other.
+    #[serde(default)]
+    pub apart: Vec<(Sending, Sending)>,
     #[serde(default)]
     pub golden: Vec<Golden>,
     #[serde(default)]

@@ -11,9 +11,12 @@ use crate::config::account::AccountConfig;
 use crate::config::secret::Secret;
 use crate::platform::declared::condition::Condition;
 use crate::platform::declared::definition::check::check_header;
-use crate::platform::declared::definition::request::{Method, When};
+use crate::platform::declared::definition::request::Method;
+use crate::platform::declared::definition::when::When;
 use crate::platform::declared::definition::{Definition, Override};
-use crate::platform::declared::text::{Text, Tree, find};
+use crate::platform::declared::text::find::{find, is_empty};
+use crate::platform::declared::text::leaf::Text;
+use crate::platform::declared::text::tree::Tree;
 use crate::platform::http::HeaderName;
 use crate::problem::Problem;
 
@@ -180,23 +183,46 @@ impl Account {
         value.and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
+    /// Whether the value of that name is the account's own, and so the same for every row.
+    pub fn owns(&self, name: &str) -> bool {
+        let first = name.split('.').next().unwrap_or(name);
+        self.values.contains_key(name) || first == "secret"
+    }
+
     /// Whether a `when` holds for this account; `signs` names the signatures that are made.
     pub fn meets(&self, when: Option<&When>, signs: &[&str]) -> bool {
+        static MADE: Value = Value::Bool(true);
         let Some(when) = when else { return true };
-        if let Some(all) = &when.all {
-            return all.iter().all(|when| self.meets(Some(when), signs));
+        when.holds(&|name| match name.strip_prefix("sign.") {
+            Some(sign) => signs.contains(&sign).then_some(&MADE),
+            None => {
+                let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+                let value = self.values.get(first)?;
+                let value = if rest.is_empty() { Some(value) } else { find(value, rest) };
+                value.filter(|value| !is_empty(value))
+            }
+        })
+    }
+
+    /// The account as it may be shown: every secret is `***`.
+    pub fn masked(&self) -> Account {
+        let mut values = self.values.clone();
+        if let Some(Value::Object(secrets)) = values.get_mut("secret") {
+            secrets.values_mut().filter(|value| !is_empty(value)).for_each(|value| *value = Value::String("***".to_owned()));
         }
-        if let Some(any) = &when.any {
-            return any.iter().any(|when| self.meets(Some(when), signs));
-        }
-        let name = when.var.as_deref().unwrap_or_default();
-        let value = match name.strip_prefix("sign.") {
-            Some(sign) => signs.contains(&sign).then_some("made"),
-            None => self.get(name),
+        let masked = |(name, text): &(HeaderName, HeaderText)| match text {
+            HeaderText::Template(text) => (name.clone(), HeaderText::Template(text.clone())),
+            HeaderText::Secret(_) => (name.clone(), HeaderText::Secret("***".to_owned())),
         };
-        match &when.eq {
-            Some(wanted) => value == Some(wanted.as_str()),
-            None => value.is_some() == when.exists.unwrap_or(true),
+        Account {
+            values,
+            secrets: Vec::new(),
+            method: self.method,
+            headers: self.headers.iter().map(masked).collect(),
+            body: self.body.clone(),
+            success: None,
+            idempotent: self.idempotent,
+            ca_file: None,
         }
     }
 }

@@ -6,17 +6,30 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::limit::{Quota, Scope as QuotaScope};
+use crate::limit::{Quota, Scope as QuotaScope, Unit};
 use crate::platform::declared::condition::{Condition, OneOrMany, Spot};
+use crate::platform::declared::definition::batch::Shared;
+use crate::platform::declared::definition::content::{FieldOf, Limits};
 use crate::platform::declared::definition::reply::{Adaptive, Rule};
-use crate::platform::declared::definition::request::{Request, Sign};
+use crate::platform::declared::definition::request::Request;
 use crate::platform::declared::definition::results::Results;
+use crate::platform::declared::definition::side::{Check, Token};
+use crate::platform::declared::definition::sign::Sign;
+use crate::platform::declared::definition::urls::UrlForm;
 use crate::platform::declared::place::{self, Named, Span};
 
+pub mod batch;
 pub mod check;
+pub mod content;
+pub mod form;
+pub mod kinds;
 pub mod reply;
 pub mod request;
 pub mod results;
+pub mod side;
+pub mod sign;
+pub mod urls;
+pub mod when;
 
 /// A platform, as its file tells it.
 #[derive(Debug, Deserialize)]
@@ -32,19 +45,34 @@ pub struct Definition {
     /// Where the facts were read.
     #[serde(default)]
     pub docs: Vec<String>,
+    /// Names of the template files that are looked for; by default the platform's own.
+    #[serde(default)]
+    pub template: Vec<String>,
+    /// How the message is built.
+    #[serde(default)]
+    pub form: Build,
+    /// What kind of service it is, for lists and docs.
+    pub family: Option<Family>,
     /// What an account says.
     #[serde(default)]
     pub vars: Named<Var>,
+    /// What a JSON template or a row's columns may carry beside subject and text.
+    #[serde(default)]
+    pub fields: Named<FieldOf>,
     /// Where the addresses of rows are found.
     pub addressing: Addresses,
     /// What the platform takes.
     #[serde(default)]
     pub message: Limits,
+    /// A credential that is fetched.
+    pub token: Option<Token>,
     /// Signatures, made in this order.
     #[serde(default)]
     pub sign: Vec<Sign>,
     /// What is sent.
     pub request: Request,
+    /// Several deliveries in one request.
+    pub batch: Option<Shared>,
     /// When a reply means that the message was taken.
     pub success: Condition,
     /// Where a reply holds the service's id; the first that exists.
@@ -73,6 +101,40 @@ pub struct Definition {
     /// Parts of this definition that an account may say itself.
     #[serde(default)]
     pub overrides: Vec<Override>,
+    /// The call that proves the credentials.
+    pub check: Option<Check>,
+    /// Forms of one-off URLs.
+    #[serde(default)]
+    pub urls: Vec<UrlForm>,
+}
+
+/// How a message is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Build {
+    /// From the template file of the platform's name.
+    #[default]
+    Named,
+    /// Like an email: subject, HTML and text, sender.
+    Email,
+}
+
+/// What kind of service it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Rooms and people.
+    Chat,
+    /// Short messages.
+    Sms,
+    /// Mail.
+    Email,
+    /// Devices.
+    Push,
+    /// Those on call.
+    Paging,
+    /// An endpoint.
+    Webhook,
 }
 
 #[derive(Debug)]
@@ -182,43 +244,6 @@ pub struct Endpoint {
     pub columns: Vec<String>,
 }
 
-/// What the platform takes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Longest text and body; what is longer is refused before it is sent.
-    #[serde(default)]
-    pub max: Max,
-}
-
-/// Longest content.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Max {
-    /// The text.
-    pub text: Option<Size>,
-    /// The body of the request.
-    pub body: Option<Bytes>,
-}
-
-/// A length in characters or bytes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Size {
-    /// Characters (Unicode scalar values).
-    pub chars: Option<usize>,
-    /// Bytes of UTF-8.
-    pub bytes: Option<usize>,
-}
-
-/// A length in bytes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bytes {
-    /// Bytes.
-    pub bytes: usize,
-}
-
 /// A limit of the platform.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(from = "RawLimit")]
@@ -231,6 +256,16 @@ struct RawLimit {
     max: NonZeroU32,
     every: Span,
     burst: Option<NonZeroU32>,
+    #[serde(default)]
+    of: Of,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Of {
+    #[default]
+    Requests,
+    Deliveries,
 }
 
 #[derive(Deserialize)]
@@ -247,7 +282,11 @@ impl From<RawLimit> for Limit {
             Per::Target => QuotaScope::Address,
         };
         let quota = Quota::new(raw.max, raw.every.0, scope);
-        Limit(Quota { burst: raw.burst.unwrap_or(quota.burst), ..quota })
+        let of = match raw.of {
+            Of::Requests => Unit::Requests,
+            Of::Deliveries => Unit::Deliveries,
+        };
+        Limit(Quota { burst: raw.burst.unwrap_or(quota.burst), of, ..quota })
     }
 }
 
@@ -257,6 +296,10 @@ impl From<RawLimit> for Limit {
 pub struct Idempotency {
     /// The header field that carries it; without it the body or URL does, as `{{idem}}`.
     pub header: Option<String>,
+    /// The value of the URL's query that carries it.
+    pub query: Option<String>,
+    /// How long the service remembers it.
+    pub ttl: Option<Span>,
     /// How it is written.
     #[serde(default)]
     pub format: IdemFormat,

@@ -1,86 +1,97 @@
-//! What a definition says of the request: method, URL, header fields, bodies, credentials, signatures.
+//! What a definition says of the request: method, URL, header fields, bodies, credentials.
 
-use std::fmt;
+use serde::{Deserialize, Deserializer};
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
-
-use crate::platform::declared::place::Named;
-use crate::platform::declared::text::{Text, Tree};
-use crate::platform::sign::{Algorithm, Encoding, KeyEncoding};
-
-/// A signature: an HMAC over a template.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sign {
-    #[allow(dead_code)] // read so that it is checked; the next signers join here
-    kind: SignKind,
-    /// The hash.
-    #[serde(default)]
-    pub alg: Algorithm,
-    /// The key.
-    pub key: Text,
-    /// How the key is written.
-    #[serde(default)]
-    pub key_encoding: KeyEncoding,
-    /// What is signed.
-    pub message: Text,
-    /// How the signature is written.
-    #[serde(default)]
-    pub encode: Encoding,
-    /// Later templates see it as `sign.NAME`.
-    #[serde(rename = "as")]
-    pub name: String,
-    /// Only for accounts like that.
-    pub when: Option<When>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SignKind {
-    Hmac,
-}
-
-/// A test of the account's own keys, decided once when it is opened.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct When {
-    /// `signature`, `secret.token`; `sign.NAME` is set where that signature is made.
-    pub var: Option<String>,
-    /// It has this value; without it: it is set.
-    pub eq: Option<String>,
-    /// It is set (or is not).
-    pub exists: Option<bool>,
-    /// All of these.
-    pub all: Option<Vec<When>>,
-    /// One of these.
-    pub any: Option<Vec<When>>,
-}
+use crate::platform::declared::definition::form::{Entry, Form};
+use crate::platform::declared::definition::kinds::{Field, Kind};
+use crate::platform::declared::definition::when::When;
+use crate::platform::declared::place::{self, Named};
+use crate::platform::declared::text::leaf::Text;
+use crate::platform::declared::text::tree::Tree;
 
 /// What is sent.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Request {
     /// POST or PUT.
     pub method: Method,
-    /// Where to. What a row says is percent-encoded in it.
-    pub url: Text,
+    /// Where to. What a row says is percent-encoded in it. `None` where every kind says its own.
+    pub url: Option<Text>,
     /// Added to the URL, percent-encoded.
-    #[serde(default)]
     pub query: Named<Field>,
     /// Header fields.
-    #[serde(default)]
     pub headers: Named<Field>,
     /// Credentials; the first whose `when` holds.
-    #[serde(default)]
     pub auth: Vec<Auth>,
-    /// The body, whatever the content.
-    pub json: Option<Tree>,
-    /// The body by the form of the content.
-    pub kinds: Option<Kinds>,
+    /// The bodies.
+    pub bodies: Bodies,
     /// Keys that came out empty are left out.
-    #[serde(default)]
     pub omit_empty: bool,
+}
+
+/// The bodies of a request.
+#[derive(Debug)]
+pub enum Bodies {
+    /// The same, whatever the content.
+    One(Form),
+    /// By the kind of the content: the first that fits.
+    Kinds(Vec<(String, Kind)>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRequest {
+    method: Method,
+    url: Option<Text>,
+    #[serde(default)]
+    query: Named<Field>,
+    #[serde(default)]
+    headers: Named<Field>,
+    #[serde(default)]
+    auth: Vec<Auth>,
+    json: Option<Tree>,
+    form: Option<Named<Entry>>,
+    text: Option<Text>,
+    multipart: Option<Named<Entry>>,
+    kinds: Option<Named<Kind>>,
+    #[serde(default)]
+    omit_empty: bool,
+}
+
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::object::<D, RawRequest, Request>(deserializer)
+    }
+}
+
+impl TryFrom<RawRequest> for Request {
+    type Error = &'static str;
+
+    fn try_from(raw: RawRequest) -> Result<Self, Self::Error> {
+        let bodies = bodies(Form::one(raw.json, raw.form, raw.text, raw.multipart)?, raw.kinds)?;
+        let bodies = bodies.ok_or("a request needs a body: json, form, text, multipart, or kinds")?;
+        Ok(Request {
+            method: raw.method,
+            url: raw.url,
+            query: raw.query,
+            headers: raw.headers,
+            auth: raw.auth,
+            bodies,
+            omit_empty: raw.omit_empty,
+        })
+    }
+}
+
+/// One of both.
+///
+/// # Errors
+/// Both are there.
+pub fn bodies(form: Option<Form>, kinds: Option<Named<Kind>>) -> Result<Option<Bodies>, &'static str> {
+    match (form, kinds) {
+        (Some(_), Some(_)) => Err("a request has either one body (json, form, text, multipart) or kinds"),
+        (Some(form), None) => Ok(Some(Bodies::One(form))),
+        (None, Some(kinds)) => Ok(Some(Bodies::Kinds(kinds.0))),
+        (None, None) => Ok(None),
+    }
 }
 
 /// The methods that carry a body.
@@ -91,61 +102,6 @@ pub enum Method {
     Post,
     /// PUT.
     Put,
-}
-
-/// The body by the form of the content.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kinds {
-    /// Plain text.
-    pub text: Option<Payload>,
-    /// HTML; without it HTML goes as its text.
-    pub html: Option<Payload>,
-    /// A ready tree (`content`).
-    pub raw: Option<Payload>,
-}
-
-/// A body.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Payload {
-    /// A JSON tree.
-    pub json: Tree,
-}
-
-/// A value that may be left out.
-#[derive(Debug)]
-pub struct Field {
-    /// The value.
-    pub value: Text,
-    /// Only for accounts like that.
-    pub when: Option<When>,
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Full {
-            value: Text,
-            when: Option<When>,
-        }
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Field;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text, or { value: …, when: … }")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Field, E> {
-                Ok(Field { value: Text::new(text).map_err(E::custom)?, when: None })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field, A::Error> {
-                let full = Full::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Field { value: full.value, when: full.when })
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
 }
 
 /// Credentials in the `Authorization` header.

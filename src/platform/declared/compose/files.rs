@@ -1,0 +1,68 @@
+//! Attachments inside requests: as base64 in a tree, as parts of a multipart body.
+//!
+//! A file that all rows share is encoded once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::message::{Attachment, Content};
+
+/// Files that were encoded already. Holding the bytes keeps their place in memory from meaning another file.
+#[derive(Default)]
+pub struct Encoded(Mutex<Vec<(Arc<[u8]>, Arc<str>)>>);
+
+/// Files that are remembered; a run shares few.
+const MOST: usize = 32;
+
+impl Encoded {
+    /// `[{name, content_type, base64, cid}]`.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn list(&self, attachments: &[Arc<Attachment>]) -> Result<Value, String> {
+        let each = attachments.iter().map(|file| {
+            let mut entry = json!({ "name": file.name, "content_type": file.content_type, "base64": self.base64(file)?.as_ref() });
+            if let Some(cid) = &file.cid {
+                entry["cid"] = json!(cid);
+            }
+            Ok(entry)
+        });
+        each.collect()
+    }
+
+    fn base64(&self, file: &Attachment) -> Result<Arc<str>, String> {
+        let Content::Shared(bytes) = &file.content else { return Ok(STANDARD.encode(read(file)?).into()) };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = known.iter().find(|(there, _)| Arc::ptr_eq(there, bytes)) {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = STANDARD.encode(bytes).into();
+        if known.len() < MOST {
+            known.push((Arc::clone(bytes), Arc::clone(&text)));
+        }
+        Ok(text)
+    }
+}
+
+/// What tells files apart without reading them.
+pub fn identity(attachments: &[Arc<Attachment>]) -> Value {
+    let each = attachments.iter().map(|file| match &file.content {
+        Content::Shared(bytes) => json!([file.name, file.cid, bytes.as_ptr().addr(), bytes.len()]),
+        Content::File { path, len } => json!([file.name, file.cid, path.to_string_lossy(), len]),
+    });
+    each.collect()
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(file: &Attachment) -> Result<Vec<u8>, String> {
+    match &file.content {
+        Content::Shared(bytes) => Ok(bytes.to_vec()),
+        Content::File { path, .. } => std::fs::read(path).map_err(|error| format!("the attachment {} cannot be read: {error}", file.name)),
+    }
+}

@@ -1,0 +1,54 @@
+//! Requests that carry no message: for a token, for a proof of credentials.
+
+use std::time::SystemTime;
+
+use crate::error::{ErrorKind, SendError};
+use crate::message::Message;
+use crate::platform::declared::compose::composer::Composer;
+use crate::platform::declared::compose::content::Content;
+use crate::platform::declared::compose::recipe::{Ground, Recipe};
+use crate::platform::declared::compose::values::Envelope;
+use crate::platform::declared::definition::side::{Side, SideMethod};
+use crate::platform::http::{Call, Method};
+
+impl Composer {
+    /// A request that carries no message.
+    ///
+    /// # Errors
+    /// `Misconfigured`: the definition or the account makes no request.
+    pub fn side(&self, side: &Side, now: SystemTime, token: &str) -> Result<Call, SendError> {
+        let message = Message::default();
+        let content = Content::new(&message, &self.definition.fields.0);
+        let nonce = self.known.nonce();
+        let envelope = Envelope { to: "", id: "", attempt: 1, endpoint: "", now, token, nonce: &nonce, sketch: false };
+        let wrong = |what: String| SendError::new(ErrorKind::Misconfigured, what);
+        let recipe = self.side_recipe(side).map_err(wrong)?;
+        let called = self.make(&recipe, &envelope, &content, self.endpoint.as_ref(), Ok);
+        called.map_err(|error| SendError { kind: ErrorKind::Misconfigured, ..error })
+    }
+
+    fn side_recipe(&self, side: &Side) -> Result<Recipe, String> {
+        let values = handlebars::Context::from(serde_json::Value::Object(self.account.values.clone()));
+        let signs = self.signing.made();
+        let ground = Ground { account: &self.account, values: &values, signs: &signs, masked: self.masked, endpoint: self.endpoint.as_ref() };
+        let method = match side.method {
+            SideMethod::Get => Method::GET,
+            SideMethod::Post => Method::POST,
+            SideMethod::Put => Method::PUT,
+        };
+        let headers = ground.headers(None, &[&side.headers.0], &side.auth)?;
+        let mut recipe = Recipe {
+            name: String::new(),
+            needs: Vec::new(),
+            method,
+            url: ground.target(&side.url)?,
+            query: ground.query(&[&side.query.0])?,
+            headers,
+            body: side.body.clone(),
+            omit_empty: true,
+            names: Vec::new(),
+        };
+        recipe.note_names(&self.signing.names());
+        Ok(recipe)
+    }
+}

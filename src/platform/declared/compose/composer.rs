@@ -186,6 +186,11 @@ impl Composer {
         let content = Content::new(message, &self.definition.fields.0);
         self.choose(&content)?;
         let (max, name) = (&self.definition.message.max, &self.definition.name.0);
+        for part in ["subject", "text", "html"] {
+            if let Some(word) = self.definition.message.without.iter().find(|word| content.words(part).contains(word.as_str())) {
+                return Err(bad(format!("the {part} holds `{word}`, which {name} would take for a placeholder of its own")));
+            }
+        }
         for (part, size) in [("text", &max.text), ("markdown", &max.markdown), ("html", &max.html), ("subject", &max.subject)] {
             if let Some(size) = size {
                 size.holds(part, content.words(part), name).map_err(bad)?;

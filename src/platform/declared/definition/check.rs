@@ -17,7 +17,7 @@ use crate::problem::{Problem, did_you_mean};
 /// `sign.*` and the declared fields.
 pub const NAMES: &[&str] = &[
     "to", "endpoint", "id", "idem", "subject", "title", "text", "html", "markdown", "content", "meta", "columns", "account",
-    "attempt", "now.s", "now.ms", "now.iso", "body", "token", "uuid", "nonce", "from", "from.email", "from.name", "reply_to",
+    "attempt", "now.s", "now.ms", "now.iso", "body", "token", "uuid", "nonce", "from", "from.email", "from.name", "from.mime", "reply_to", "reply_to.email", "reply_to.name", "sms.encoding", "sms.parts",
     "headers", "header_list", "attachments", "cc", "bcc", "jwt.project", "jwt.email",
 ];
 

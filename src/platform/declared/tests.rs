@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::delivery::{DeliveryId, Envelope};
+use crate::batch::Verdict;
+use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::message::Body;
 use crate::recipient::Position;
 

@@ -7,11 +7,12 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use serde::{Deserialize, Deserializer};
 
 use crate::limit::{Quota, Scope as QuotaScope, Unit};
-use crate::platform::declared::condition::{Condition, OneOrMany, Pointer};
+use crate::platform::declared::condition::{Condition, OneOrMany, Spot};
 use crate::platform::declared::definition::batch::Shared;
 use crate::platform::declared::definition::content::{FieldOf, Limits};
-use crate::platform::declared::definition::reply::Rule;
+use crate::platform::declared::definition::reply::{Adaptive, Rule};
 use crate::platform::declared::definition::request::Request;
+use crate::platform::declared::definition::results::Results;
 use crate::platform::declared::definition::side::{Check, Token};
 use crate::platform::declared::definition::sign::Sign;
 use crate::platform::declared::definition::urls::UrlForm;
@@ -24,6 +25,7 @@ pub mod form;
 pub mod kinds;
 pub mod reply;
 pub mod request;
+pub mod results;
 pub mod side;
 pub mod sign;
 pub mod urls;
@@ -75,16 +77,20 @@ pub struct Definition {
     pub success: Condition,
     /// Where a reply holds the service's id; the first that exists.
     #[serde(default)]
-    pub id: OneOrMany<Pointer>,
+    pub id: OneOrMany<Spot>,
     /// Where a reply holds the service's error code.
     #[serde(default)]
-    pub code: OneOrMany<Pointer>,
+    pub code: OneOrMany<Spot>,
     /// Where a reply holds words for a person.
     #[serde(default)]
-    pub detail: OneOrMany<Pointer>,
+    pub detail: OneOrMany<Spot>,
     /// What other replies mean: the first that matches.
     #[serde(default)]
     pub errors: Vec<Rule>,
+    /// How the reply to several deliveries is shared out.
+    pub results: Option<Results>,
+    /// What replies say in passing about limits.
+    pub adaptive: Option<Adaptive>,
     /// The platform's own limits.
     #[serde(default)]
     pub limits: Vec<Limit>,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::platform::declared::condition::{Condition, Pointer};
+use crate::error::Reach;
+use crate::platform::declared::condition::{Condition, Pointer, Spot};
 use crate::platform::declared::place::{self, Span};
 
 /// What a reply means.
@@ -18,6 +19,18 @@ pub struct Rule {
     pub scope: Option<Scope>,
     /// How long to wait: the first that exists.
     pub wait: Vec<Wait>,
+    /// For whom, when the rule fires for the same target again within a minute.
+    pub escalate: Option<Scope>,
+    /// What the account remembers for the rest of the run.
+    pub set: Option<Set>,
+}
+
+/// What an account remembers of a reply.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// Where the reply names the address that stands for the delivery's own from now on.
+    pub to: Pointer,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +41,8 @@ struct RawRule {
     scope: Option<Scope>,
     #[serde(default)]
     wait: Vec<Wait>,
+    escalate: Option<Scope>,
+    set: Option<Set>,
     because: Option<String>,
     default: Option<Class>,
 }
@@ -53,7 +68,10 @@ impl TryFrom<RawRule> for Rule {
                         .to_owned(),
                 );
             }
-            return Ok(Rule { when: None, class, scope: raw.scope, wait: raw.wait });
+            if raw.escalate.is_some() || raw.set.is_some() {
+                return Err("a default neither escalates nor sets: write a rule with when".to_owned());
+            }
+            return Ok(Rule { when: None, class, scope: raw.scope, wait: raw.wait, escalate: None, set: None });
         }
         let (Some(when), Some(class)) = (raw.when, raw.class) else {
             return Err("a rule needs when and class".to_owned());
@@ -69,7 +87,18 @@ impl TryFrom<RawRule> for Rule {
                     .to_owned(),
             );
         }
-        Ok(Rule { when: Some(when), class, scope: raw.scope, wait: raw.wait })
+        if raw.set.is_some() && class != Class::Transient {
+            return Err("set changes the address for another try: its class must be transient".to_owned());
+        }
+        if let Some(wider) = raw.escalate {
+            if !matches!(class, Class::Rate | Class::Transient) {
+                return Err("escalate widens a wait: its class must be rate or transient".to_owned());
+            }
+            if wider.reach() <= raw.scope.unwrap_or(Scope::Row).reach() {
+                return Err("escalate must reach further than scope: row, target, account, platform".to_owned());
+            }
+        }
+        Ok(Rule { when: Some(when), class, scope: raw.scope, wait: raw.wait, escalate: raw.escalate, set: raw.set })
     }
 }
 
@@ -105,17 +134,44 @@ pub enum Scope {
     Target,
     /// All of the account.
     Account,
+    /// Every account of the platform.
+    Platform,
+}
+
+impl Scope {
+    /// The same in the words of policy.
+    pub fn reach(self) -> Reach {
+        match self {
+            Scope::Row => Reach::Row,
+            Scope::Target => Reach::Target,
+            Scope::Account => Reach::Account,
+            Scope::Platform => Reach::Platform,
+        }
+    }
 }
 
 /// Where a wait is written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Wait {
-    /// A header field: seconds, or an HTTP date.
-    Header(String),
-    /// A value of the body: seconds.
-    Json(Pointer),
+    /// A header field; an HTTP date is understood too.
+    Header(String, Unit),
+    /// A value of the body.
+    Json(Pointer, Unit),
     /// Always so long.
     Const(Duration),
+}
+
+/// What the number of a wait counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Seconds from now.
+    #[default]
+    S,
+    /// Milliseconds from now.
+    Ms,
+    /// Seconds since 1970, or milliseconds where the number is too large for seconds.
+    Epoch,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +181,7 @@ struct RawWait {
     json: Option<Pointer>,
     #[serde(rename = "const")]
     constant: Option<Span>,
+    unit: Option<Unit>,
 }
 
 impl<'de> Deserialize<'de> for Wait {
@@ -137,11 +194,25 @@ impl TryFrom<RawWait> for Wait {
     type Error = &'static str;
 
     fn try_from(raw: RawWait) -> Result<Self, Self::Error> {
+        let unit = raw.unit.unwrap_or_default();
         match (raw.header, raw.json, raw.constant) {
-            (Some(name), None, None) => Ok(Wait::Header(name)),
-            (None, Some(pointer), None) => Ok(Wait::Json(pointer)),
-            (None, None, Some(span)) => Ok(Wait::Const(span.0)),
+            (Some(name), None, None) => Ok(Wait::Header(name, unit)),
+            (None, Some(pointer), None) => Ok(Wait::Json(pointer, unit)),
+            (None, None, Some(span)) if raw.unit.is_none() => Ok(Wait::Const(span.0)),
+            (None, None, Some(_)) => Err("a const has its unit in itself: write { const: 30s }"),
             _ => Err("a wait is one of header, json and const"),
         }
     }
+}
+
+/// What a service says in passing about its limits, on replies that are no errors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adaptive {
+    /// How many requests are left; a rest follows from 0.
+    pub remaining: Spot,
+    /// When there will be more.
+    pub reset_in: Wait,
+    /// What rests; without it, the account.
+    pub scope: Option<Scope>,
 }

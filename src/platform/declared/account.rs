@@ -20,6 +20,7 @@ use crate::platform::declared::text::leaf::Text;
 use crate::platform::declared::text::tree::Tree;
 use crate::platform::http::HeaderName;
 use crate::problem::Problem;
+use crate::recipient::Address;
 
 /// The account, read.
 pub struct Account {
@@ -219,13 +220,21 @@ impl Account {
         })
     }
 
-    /// The account as it may be shown: every secret is `***`.
-    pub fn masked(&self) -> Account {
+    /// The account as it may be shown: every secret is `***`, and of the endpoint under that key the host remains.
+    pub fn masked(&self, endpoint: Option<&str>) -> Account {
         let mut values = self.values.clone();
+        let host = endpoint.and_then(|var| self.get(&format!("secret.{var}"))).map(|url| Address::from(url).masked());
         if let Some(Value::Object(secrets)) = values.get_mut("secret") {
             secrets.values_mut().filter(|value| !is_empty(value)).for_each(|value| *value = Value::String("***".to_owned()));
+            if let (Some(var), Some(host)) = (endpoint, host) {
+                secrets.insert(var.to_owned(), Value::String(host));
+            }
         }
         let masked = |(name, text): &(HeaderName, HeaderText)| match text {
+            // A credential may stand in the config as it is.
+            HeaderText::Template(text) if text.is_literal() && is_telling(name.as_str()) => {
+                (name.clone(), HeaderText::Secret("***".to_owned()))
+            }
             HeaderText::Template(text) => (name.clone(), HeaderText::Template(text.clone())),
             HeaderText::Secret(_) => (name.clone(), HeaderText::Secret("***".to_owned())),
         };
@@ -240,6 +249,11 @@ impl Account {
             ca_file: None,
         }
     }
+}
+
+/// Header fields of such names hold credentials.
+fn is_telling(name: &str) -> bool {
+    ["auth", "key", "token", "secret", "cookie", "password", "signature"].iter().any(|word| name.contains(word))
 }
 
 fn scalar(value: &serde_yaml::Value) -> Option<String> {

@@ -5,22 +5,30 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::batch::{Batch, Verdicts};
+use crate::batch::{Batch, Refused, Verdicts};
 use crate::config::account::AccountConfig;
+use crate::delivery::{Delivery, Envelope};
 use crate::error::{ErrorKind, SendError};
+use crate::limit::Scope as QuotaScope;
 use crate::message::Message;
 use crate::platform::declared::account::Account;
-use crate::platform::declared::compose::Composer;
-use crate::platform::declared::definition::{Definition, Honoured, Size};
+use crate::platform::declared::compose::composer::{self, Composer, Moment};
+use crate::platform::declared::condition::{Condition, Expect};
+use crate::platform::declared::definition::batch::Mode;
+use crate::platform::declared::definition::content::Part;
+use crate::platform::declared::definition::reply::Scope;
+use crate::platform::declared::definition::{Build, Definition, Honoured};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
-use crate::platform::http::{Client, Tuning, Url};
-use crate::platform::{Addressing, Batching, Capability, LaneKey, Opening, Platform, Wants};
+use crate::platform::declared::token::{Fetched, MARGIN, Vault};
+use crate::platform::http::{Call, Client, Failure, Reply, Tuning, Url};
+use crate::platform::sign::jwt::ServiceAccount;
+use crate::platform::{Addressing, Batching, Capability, LaneKey, Opening, Platform, Share, Wants};
 use crate::problem::Problem;
 use crate::recipient::Address;
 
@@ -31,7 +39,10 @@ pub mod definition;
 mod judge;
 mod memory;
 mod place;
+mod show;
 mod text;
+mod token;
+pub mod urls;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +60,15 @@ pub struct Declared {
     hide: Vec<String>,
     /// What replies taught it in this run.
     memory: Memory,
+    /// The fetched credential.
+    vault: Vault,
+    /// Who asks for it, where that is a Google service account; and for what.
+    service: Option<(ServiceAccount, String)>,
+    /// Each target is held up by itself.
+    by_target: bool,
+    /// What to show requests with.
+    masked: OnceLock<Option<Composer>>,
+    opening: Opening,
     clock: fn() -> SystemTime,
 }
 
@@ -71,24 +91,32 @@ impl Declared {
         clock: fn() -> SystemTime,
     ) -> Result<Self, Problem> {
         let account = Account::read(config, &definition)?;
-        let composer = Composer::new(&config.name, &definition, account)?;
+        let mut composer = Composer::new(&config.name, &definition, account, opening, false)?;
+        let service = service_account(&definition, &composer)
+            .map_err(|what| Problem { what: format!("account {}: {what}", config.name), ..Problem::default() })?;
+        if let Some((account, _)) = &service {
+            composer.known.jwt = (account.project_id.clone().unwrap_or_default(), account.client_email.clone());
+        }
         let width = opening.width.or(config.concurrency).or(definition.concurrency).unwrap_or(WIDTH);
         let client = Client::new(&Tuning::new(opening, width, composer.account.ca_file.as_deref()))?;
-        let honoured = definition.idempotency.as_ref().map(|idempotency| idempotency.honoured);
-        let capability = Capability {
-            batching: Batching::Single,
-            quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| limit.0).collect()),
-            idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
-            remembers: None,
-            columns: false,
-            content: None,
-            width,
-            wants: Wants::Named(vec![definition.name.0.clone()]),
-            addressing: addressing(&definition, &config.name, composer.endpoint.is_some()),
-            harmless: false,
-        };
+        let capability = capability(&definition, config, &composer, width);
+        let by_target = capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
+            || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target));
         let hide = hidden(&composer);
-        Ok(Declared { definition, composer, capability, client, hide, memory: Memory::new(), clock })
+        Ok(Declared {
+            definition,
+            composer,
+            capability,
+            client,
+            hide,
+            memory: Memory::new(),
+            vault: Vault::default(),
+            service,
+            by_target,
+            masked: OnceLock::new(),
+            opening: opening.clone(),
+            clock,
+        })
     }
 
     fn row_endpoint(&self) -> bool {
@@ -96,31 +124,200 @@ impl Declared {
     }
 
     async fn send_batch(&self, batch: &Batch) -> Verdicts {
-        let call = match self.composer.call(&self.definition, batch.first(), (self.clock)()) {
-            Ok(call) => call,
-            Err(error) => return Verdicts::all(batch, &Err(error)),
-        };
-        let row_endpoint = self.row_endpoint();
-        let row_secrets = row_endpoint.then(|| url_secrets(&call.url));
-        let answer = self.client.exchange(call).await;
-        let row_hide = row_secrets.map(|mut parts| {
-            parts.extend_from_slice(&self.hide);
-            longest_first(&mut parts);
-            parts
+        let moved = self.moved(batch.deliveries());
+        let batch = moved.as_ref().unwrap_or(batch);
+        let shared = self.composer.goes_shared(batch.deliveries());
+        // A token that was refused is fetched once more, and the message, which was surely not taken, is sent once more.
+        for last in [false, true] {
+            let token = match self.token().await {
+                Ok(token) => token,
+                Err(error) => return Verdicts::all(batch, &Err(error)),
+            };
+            let moment = Moment { now: (self.clock)(), token: token.as_deref().unwrap_or_default() };
+            let call = match self.call(batch, shared, &moment) {
+                Ok(call) => call,
+                Err(verdicts) => return verdicts,
+            };
+            let hide = self.hidden(&call, token.as_deref());
+            let answer = self.client.exchange(call).await;
+            let judge = self.judge(&hide, shared);
+            match token {
+                Some(token) if !last && judge.rejects_token(&answer) => self.vault.drop_token(&token),
+                _ => return judge.verdicts(batch, answer),
+            }
+        }
+        Verdicts::all(batch, &Err(SendError::new(ErrorKind::Unauthorized, "the service refused two tokens one after the other")))
+    }
+
+    fn call(&self, batch: &Batch, shared: bool, moment: &Moment<'_>) -> Result<Call, Verdicts> {
+        if shared {
+            return self.composer.shared_call(batch.deliveries(), moment).map_err(|unmade| {
+                let blame = unmade.at.map_or(Refused::Somewhere, |at| Refused::For(vec![at]));
+                Verdicts::refused(batch, &unmade.error, blame)
+            });
+        }
+        let Delivery { envelope, message } = batch.first();
+        let call = self.composer.call(&envelope.to, envelope.id.as_str(), envelope.attempt, message, moment);
+        call.map_err(|error| Verdicts::all(batch, &Err(error)))
+    }
+
+    /// The batch with the addresses that the service named in place of old ones; `None` where nobody moved.
+    fn moved(&self, deliveries: &[Delivery]) -> Option<Batch> {
+        if !self.definition.errors.iter().any(|rule| rule.set.is_some()) {
+            return None;
+        }
+        let new = |delivery: &Delivery| self.memory.rewritten(delivery.envelope.to.as_str());
+        if deliveries.iter().all(|delivery| new(delivery).is_none()) {
+            return None;
+        }
+        let each = deliveries.iter().map(|delivery| {
+            let to = new(delivery).map_or_else(|| delivery.envelope.to.clone(), |to| Address::from(to.as_str()));
+            Delivery { envelope: Envelope { to, ..delivery.envelope.clone() }, message: delivery.message.clone() }
         });
-        let hide = row_hide.as_deref().unwrap_or(&self.hide);
-        let success = self.composer.account.success.as_ref();
-        let judge = Judge {
+        Batch::new(each.collect())
+    }
+
+    fn judge<'a>(&'a self, hide: &'a [String], shared: bool) -> Judge<'a> {
+        Judge {
             definition: &self.definition,
-            success,
-            results: self.definition.results.as_ref(),
-            token: &[],
-            row_endpoint,
+            success: self.composer.account.success.as_ref(),
+            results: if shared { self.definition.results.as_ref() } else { None },
+            token: self.definition.token.as_ref().map_or(&[], |token| &token.invalid_when),
+            row_endpoint: self.row_endpoint(),
             hide,
             now: (self.clock)(),
             memory: &self.memory,
+        }
+    }
+
+    /// What must not be told of the reply to this call.
+    fn hidden<'a>(&'a self, call: &Call, token: Option<&str>) -> std::borrow::Cow<'a, [String]> {
+        if !self.row_endpoint() && token.is_none() {
+            return std::borrow::Cow::Borrowed(&self.hide);
+        }
+        let mut hide = if self.row_endpoint() { url_secrets(&call.url) } else { Vec::new() };
+        hide.extend(token.filter(|token| token.len() >= 4).map(str::to_owned));
+        hide.extend_from_slice(&self.hide);
+        longest_first(&mut hide);
+        std::borrow::Cow::Owned(hide)
+    }
+
+    /// The fetched credential, where the platform has one.
+    async fn token(&self) -> Result<Option<Arc<str>>, SendError> {
+        if self.definition.token.is_none() {
+            return Ok(None);
+        }
+        self.vault.get((self.clock)(), || self.fetch()).await.map(Some)
+    }
+
+    async fn fetch(&self) -> Result<Fetched, SendError> {
+        let now = (self.clock)();
+        let wrong = |what: String| SendError::new(ErrorKind::Misconfigured, format!("no token: {what}"));
+        let Some(token) = &self.definition.token else { return Err(wrong("the platform has none".to_owned())) };
+        let call = match (&token.request, &self.service) {
+            (Some(request), _) => self.composer.side(request, now, "")?,
+            (None, Some((account, scope))) => exchange_of(account, scope, now).map_err(wrong)?,
+            (None, None) => return Err(wrong("nobody asks for it".to_owned())),
         };
-        judge.verdicts(batch, answer)
+        let hide = self.hidden(&call, None).into_owned();
+        let answer = self.client.exchange(call).await;
+        let (mut value, mut expires): (Vec<&str>, Vec<&str>) = (
+            token.value.0.iter().map(|pointer| pointer.0.as_str()).collect(),
+            token.expires_in.0.iter().map(|pointer| pointer.0.as_str()).collect(),
+        );
+        if token.jwt.is_some() {
+            value.push("/access_token");
+            expires.push("/expires_in");
+        }
+        let there = || Condition::Any(value.iter().map(|pointer| Condition::Json((*pointer).to_owned(), Expect::Exists(true))).collect());
+        let usual;
+        let success = match &token.success {
+            Some(success) => success,
+            None => {
+                usual = there();
+                &usual
+            }
+        };
+        self.judge(&hide, false).fetched(success, &answer)?;
+        let body = answer.map(|reply| reply.body).unwrap_or_default();
+        let reply = serde_json::from_slice(&body).unwrap_or_default();
+        let margin = token.refresh_before.map_or(MARGIN, |span| span.0);
+        Fetched::read(&reply, &value, &expires, margin, now)
+    }
+
+    async fn prove(&self) -> Result<String, SendError> {
+        let token = self.token().await?;
+        let Some(check) = &self.definition.check else {
+            if token.is_some() {
+                return Ok("the credentials are good: the service gave a token for them".to_owned());
+            }
+            let Some(url) = self.composer.fixed_urls().next() else {
+                return Ok("every row names its own URL: nothing to connect to before a row is read".to_owned());
+            };
+            let reached = self.client.reach(url).await.map_err(SendError::from)?;
+            return Ok(format!("{reached}; no request was sent, so its credentials are not proved"));
+        };
+        let token = token.as_deref().unwrap_or_default();
+        let call = self.composer.side(&check.request, (self.clock)(), token)?;
+        let hide = self.hidden(&call, Some(token)).into_owned();
+        let answer: Result<Reply, Failure> = self.client.exchange(call).await;
+        let judged = self.judge(&hide, false).fetched(&check.success, &answer);
+        judged.map_err(|error| SendError { detail: error.detail.trim_start_matches("no token: ").to_owned(), ..error })?;
+        let body: serde_json::Value = answer.ok().and_then(|reply| serde_json::from_slice(&reply.body).ok()).unwrap_or_default();
+        let told = check.tell.as_ref().and_then(|pointer| body.pointer(&pointer.0)).map(|value| match value {
+            serde_json::Value::String(text) => text.clone(),
+            value => value.to_string(),
+        });
+        let told = told.map(|text| hide.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***")));
+        let told = told.map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect::<String>());
+        Ok(match told {
+            Some(told) => format!("the credentials are good: {told}"),
+            None => "the credentials are good".to_owned(),
+        })
+    }
+}
+
+fn service_account(definition: &Definition, composer: &Composer) -> Result<Option<(ServiceAccount, String)>, String> {
+    let Some(jwt) = definition.token.as_ref().and_then(|token| token.jwt.as_ref()) else { return Ok(None) };
+    let values = handlebars::Context::from(serde_json::Value::Object(composer.account.values.clone()));
+    let scope = text::find::Scope::of(&values);
+    Ok(Some((ServiceAccount::read(&jwt.key.render(scope)?)?, jwt.scope.render(scope)?)))
+}
+
+/// The request by which a service account's assertion becomes a token (RFC 7523 section 2.1).
+fn exchange_of(account: &ServiceAccount, scope: &str, now: SystemTime) -> Result<Call, String> {
+    use crate::platform::http::{HeaderMap, HeaderValue, Method};
+    use crate::platform::sign::canonical::percent;
+    let url = Url::parse(&account.token_uri).map_err(|_| "`token_uri` of the service account is no URL".to_owned())?;
+    let assertion = account.assertion(scope, now)?;
+    let grant = percent("urn:ietf:params:oauth:grant-type:jwt-bearer");
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
+    Ok(Call { method: Method::POST, url, headers, body: format!("grant_type={grant}&assertion={}", percent(&assertion)).into_bytes() })
+}
+
+fn capability(definition: &Definition, config: &AccountConfig, composer: &Composer, width: NonZeroUsize) -> Capability {
+    let honoured = definition.idempotency.as_ref().map(|idempotency| idempotency.honoured);
+    let batching = match definition.batch.as_ref().filter(|_| composer.shares()) {
+        None => Batching::Single,
+        Some(batch) if batch.mode == Mode::Same => Batching::Shared(batch.max),
+        Some(batch) => Batching::Individual(batch.max),
+    };
+    let names = if definition.template.is_empty() { vec![definition.name.0.clone()] } else { definition.template.clone() };
+    Capability {
+        batching,
+        quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| limit.0).collect()),
+        idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
+        remembers: definition.idempotency.as_ref().and_then(|idempotency| idempotency.ttl).map(|ttl| ttl.0),
+        width,
+        wants: match definition.form {
+            Build::Named => Wants::Named(names),
+            Build::Email => Wants::Email,
+        },
+        columns: !definition.fields.0.is_empty() || composer.names().any(|name| name == "columns" || name.starts_with("columns.")),
+        content: composer.content(),
+        addressing: addressing(definition, &config.name, composer.endpoint.is_some()),
+        harmless: false,
     }
 }
 
@@ -143,7 +340,7 @@ fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
     match (&said.endpoint, own) {
         (None, _) => base,
         // All rows go to the account's URL; the address only says whom a message is for, and a row need not say.
-        (Some(_), true) => Addressing { fixed: Some(compose::nobody(definition, name)), ..base },
+        (Some(_), true) => Addressing { fixed: Some(composer::nobody(definition, name)), ..base },
         (Some(endpoint), false) => Addressing { columns: endpoint.columns.clone(), secret: true, ..base },
     }
 }
@@ -156,7 +353,7 @@ fn hidden(composer: &Composer) -> Vec<String> {
         let json = serde_json::Value::String(secret.clone()).to_string();
         hide.push(json.trim_matches('"').to_owned());
     }
-    for url in composer.endpoint.iter().chain(&composer.fixed_url) {
+    for url in composer.endpoint.iter().chain(composer.fixed_urls()) {
         hide.extend(url_secrets(url));
     }
     longest_first(&mut hide);
@@ -190,12 +387,15 @@ impl Platform for Declared {
     }
 
     fn lane(&self, to: &Address) -> Result<LaneKey, SendError> {
-        if !self.row_endpoint() {
+        // What is held up separately has a hash for its key, because logs may show it.
+        let place = if self.row_endpoint() {
+            let url = self.composer.row_url(to)?;
+            format!("{}{}", crate::platform::http::host(&url), url.path())
+        } else if self.by_target {
+            to.as_str().to_owned()
+        } else {
             return Ok(LaneKey::whole());
-        }
-        // Endpoints are held separately; the key is a hash, because logs may show it.
-        let url = self.composer.row_url(to)?;
-        let place = format!("{}{}", crate::platform::http::host(&url), url.path());
+        };
         let digest = ring::digest::digest(&ring::digest::SHA256, place.as_bytes());
         Ok(LaneKey(Arc::from(crate::platform::sign::to_hex(&digest.as_ref()[..8]))))
     }
@@ -203,38 +403,49 @@ impl Platform for Declared {
     fn examine(&self, to: &Address, message: &Message) -> Result<(), SendError> {
         let bad = |what: String| Err(SendError::new(ErrorKind::BadMessage, what));
         let name = &self.definition.name.0;
+        let takes = |part: Part| self.definition.message.takes.contains(&part);
         self.lane(to)?;
-        if !message.attachments.is_empty() {
+        if !message.attachments.is_empty() && !takes(Part::Attachments) {
             return bad(format!("platform {name} carries no attachments: link to the file instead"));
         }
-        if !message.cc.is_empty() || !message.bcc.is_empty() {
+        if (!message.cc.is_empty() || !message.bcc.is_empty()) && !takes(Part::Cc) {
             return bad(format!("platform {name} carries one recipient: _cc and _bcc are for email"));
         }
-        self.composer.tree(&self.definition, message)?;
-        if let (Some(Size { chars, bytes }), Some(text)) = (&self.definition.message.max.text, message.body.text()) {
-            let long = |length: usize, max: &Option<usize>| max.filter(|max| length > *max).map(|max| (length, max));
-            if let Some((length, max)) = long(text.chars().count(), chars) {
-                return bad(format!("the text has {length} characters; {name} takes at most {max}"));
-            }
-            if let Some((length, max)) = long(text.len(), bytes) {
-                return bad(format!("the text has {length} bytes; {name} takes at most {max}"));
-            }
+        if message.reply_to.is_some() && !takes(Part::ReplyTo) {
+            return bad(format!("platform {name} carries no Reply-To: leave it out"));
         }
-        Ok(())
+        if !message.headers.is_empty() && !takes(Part::Headers) {
+            return bad(format!("platform {name} carries no header fields of a template: leave them out"));
+        }
+        self.composer.examine(to, message)
+    }
+
+    fn share(&self, delivery: &Delivery) -> Option<Share> {
+        self.composer.share(delivery)
+    }
+
+    fn most_bytes(&self) -> Option<usize> {
+        self.composer.most_bytes()
+    }
+
+    fn show(&self, batch: &Batch) -> Option<Result<String, SendError>> {
+        let masked = self.masked.get_or_init(|| {
+            let account = self.composer.account.masked(self.definition.addressing.endpoint.as_ref().map(|endpoint| endpoint.var.as_str()));
+            let mut masked = Composer::new(&self.composer.name, &self.definition, account, &self.opening, true).ok()?;
+            masked.known.jwt.clone_from(&self.composer.known.jwt);
+            Some(masked)
+        });
+        let shown = masked.as_ref().map(|masked| show::show(masked, batch, (self.clock)()));
+        Some(shown?.map(|text| self.hide.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"))))
     }
 
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts> {
         Box::pin(self.send_batch(batch))
     }
 
-    /// Connects to the account's host and shakes hands. A webhook has no way to try a credential without sending a message.
+    /// The definition's harmless call, or the fetch of its token; else it connects to the account's host and shakes hands, since a
+    /// webhook has no way to try a credential without sending a message.
     fn check(&self) -> BoxFuture<'_, Result<String, SendError>> {
-        Box::pin(async move {
-            let Some(url) = &self.composer.fixed_url else {
-                return Ok("every row names its own URL: nothing to connect to before a row is read".to_owned());
-            };
-            let reached = self.client.reach(url).await.map_err(SendError::from)?;
-            Ok(format!("{reached}; no request was sent, so its credentials are not proved"))
-        })
+        Box::pin(self.prove())
     }
 }

@@ -39,7 +39,8 @@ pub struct Composer {
     pub nobody: String,
     /// The account's name.
     pub name: String,
-    pub(super) known: Known,
+    /// What every row sees.
+    pub known: Known,
     pub(super) signing: Signing,
     /// In the order of the file.
     pub(super) recipes: Vec<Recipe>,
@@ -116,6 +117,39 @@ impl Composer {
             Target::Fixed(url) => Some(url),
             _ => None,
         })
+    }
+
+    /// Every value that a request of the account looks at.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        let shared = self.shared.iter().flatten().flat_map(|shared| shared.recipe.names.iter().chain(&shared.names));
+        let batch = self.definition.batch.iter().flat_map(|batch| batch.group_by.iter().chain(&batch.alone).chain(&batch.unique));
+        self.recipes.iter().flat_map(|recipe| recipe.names.iter().chain(&recipe.needs)).chain(shared).chain(batch)
+    }
+
+    /// Columns that are content here, as `Capability::content` has it.
+    pub fn content(&self) -> Option<Vec<String>> {
+        const WORDS: [&str; 8] = ["text", "html", "markdown", "subject", "title", "content", "attachments", "columns"];
+        let fields = &self.definition.fields.0;
+        let content = |name: &String| {
+            let first = name.split('.').next().unwrap_or(name);
+            WORDS.contains(&first) || fields.iter().any(|(field, _)| field == first)
+        };
+        // One body for all that looks at nothing of the row's, or a kind that needs nothing of it.
+        let free = |recipe: &Recipe| match recipe.name.as_str() {
+            "" => self.account.body.is_some() || !recipe.names.iter().any(content),
+            _ => !recipe.needs.iter().any(content),
+        };
+        if self.recipes.iter().any(free) {
+            return Some(Vec::new());
+        }
+        let mut columns: Vec<String> = Vec::new();
+        for need in self.recipes.iter().flat_map(|recipe| &recipe.needs) {
+            let first = need.strip_prefix("content.").unwrap_or(need).split('.').next().unwrap_or(need);
+            if fields.iter().any(|(field, _)| field == first) && !columns.iter().any(|column| column == first) {
+                columns.push(first.to_owned());
+            }
+        }
+        (!columns.is_empty()).then_some(columns)
     }
 
     /// The URL that a row names, where the account has none.

@@ -288,12 +288,12 @@ impl Recipe {
                 continue;
             }
             match ready {
-                Ready::Fixed(value) => url.query_pairs_mut().append_pair(name, value),
+                Ready::Fixed(value) => drop(url.query_pairs_mut().append_pair(name, value)),
                 Ready::Made(text) | Ready::Bearer(text) | Ready::Basic(text, _) => match text.render(scope)? {
-                    empty if empty.is_empty() && self.omit_empty => continue,
-                    value => url.query_pairs_mut().append_pair(name, &value),
+                    empty if empty.is_empty() && self.omit_empty => {}
+                    value => drop(url.query_pairs_mut().append_pair(name, &value)),
                 },
-            };
+            }
         }
         Ok(())
     }

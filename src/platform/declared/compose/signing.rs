@@ -164,7 +164,7 @@ impl Signing {
         let mut query: Vec<(String, String)> = call.url.query_pairs().into_owned().collect();
         // What the request says itself stands: one kind's action may differ from another's.
         let own = match cloud.kind {
-            CloudKind::Tc3 => vec![("x-tc-action", action), ("x-tc-version", version), ("x-tc-region", region)],
+            CloudKind::Tc3 => vec![("x-tc-action", action), ("x-tc-version", version), ("x-tc-region", region.clone())],
             CloudKind::Acs3 => vec![("x-acs-action", action), ("x-acs-version", version)],
             CloudKind::AcsRpc1 => {
                 for (name, value) in [("Action", action), ("Version", version)] {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use crate::platform::declared::condition::{Condition, OneOrMany, Pattern, Pointer, Spot};
 use crate::platform::declared::definition::reply::{Class, Rule, Scope, Wait};
 use crate::platform::declared::place;
-use crate::platform::declared::text::Text;
+use crate::platform::declared::text::leaf::Text;
 
 /// How the answer is shared out.
 #[derive(Debug)]

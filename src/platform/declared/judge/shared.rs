@@ -15,6 +15,7 @@ use crate::platform::declared::definition::reply::Scope;
 use crate::platform::declared::definition::results::{Culprit, Invalid, Mode, Results};
 use crate::platform::declared::judge::single::{Judge, Law, Read, find};
 use crate::platform::declared::judge::words::{kind_of, text_of};
+use crate::platform::declared::text::find::Scope as Values;
 use crate::platform::http::{Failure, Reply};
 
 /// Numbers of element rules in the memory begin here.
@@ -224,7 +225,7 @@ impl Judge<'_> {
                 let to = self.memory.rewritten(to).unwrap_or_else(|| to.to_owned());
                 let Some(template) = &results.matches else { return to };
                 let values = handlebars::Context::from(json!({"to": to.clone(), "id": row.envelope.id.as_str()}));
-                template.render(&values).unwrap_or(to)
+                template.render(Values::of(&values)).unwrap_or(to)
             })
             .collect()
     }

@@ -12,6 +12,11 @@ use serde_json::{Map, Value};
 
 use crate::platform::declared::text::find::{Scope, plain};
 
+/// Handlebars' own helpers: no values are named like that.
+const HELPERS: [&str; 18] = [
+    "if", "unless", "each", "with", "lookup", "raw", "log", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not", "len", "else",
+];
+
 /// A string leaf; a clone shares it.
 #[derive(Clone)]
 pub struct Text(Arc<Leaf>);
@@ -178,8 +183,7 @@ fn part(element: &TemplateElement) -> Option<Part> {
             let name = names.pop().filter(|_| names.is_empty())?;
             let simple = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '.';
             let odd = name == "this" || name.starts_with('.') || name.ends_with('.') || !name.chars().all(simple);
-            let helper = registry().has_helper(&name);
-            (!odd && !helper).then_some(Part::Name(name))
+            (!odd && !HELPERS.contains(&name.as_str())).then_some(Part::Name(name))
         }
         TemplateElement::Comment(_) => Some(Part::Words(String::new())),
         _ => None,

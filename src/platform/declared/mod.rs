@@ -229,7 +229,8 @@ impl Declared {
             value.push("/access_token");
             expires.push("/expires_in");
         }
-        let there = || Condition::Any(value.iter().map(|pointer| Condition::Json((*pointer).to_owned(), Expect::Exists(true))).collect());
+        let there =
+            || Condition::Any(value.iter().map(|pointer| Condition::Json((*pointer).to_owned(), Expect::Exists(true))).collect());
         let usual;
         let success = match &token.success {
             Some(success) => success,
@@ -293,7 +294,12 @@ fn exchange_of(account: &ServiceAccount, scope: &str, now: SystemTime) -> Result
     let grant = percent("urn:ietf:params:oauth:grant-type:jwt-bearer");
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
-    Ok(Call { method: Method::POST, url, headers, body: format!("grant_type={grant}&assertion={}", percent(&assertion)).into_bytes() })
+    Ok(Call {
+        method: Method::POST,
+        url,
+        headers,
+        body: format!("grant_type={grant}&assertion={}", percent(&assertion)).into_bytes(),
+    })
 }
 
 fn capability(definition: &Definition, config: &AccountConfig, composer: &Composer, width: NonZeroUsize) -> Capability {
@@ -314,7 +320,8 @@ fn capability(definition: &Definition, config: &AccountConfig, composer: &Compos
             Build::Named => Wants::Named(names),
             Build::Email => Wants::Email,
         },
-        columns: !definition.fields.0.is_empty() || composer.names().any(|name| name == "columns" || name.starts_with("columns.")),
+        columns: !definition.fields.0.is_empty()
+            || composer.names().any(|name| name == "columns" || name.starts_with("columns.")),
         content: composer.content(),
         addressing: addressing(definition, &config.name, composer.endpoint.is_some()),
         harmless: false,
@@ -430,7 +437,8 @@ impl Platform for Declared {
 
     fn show(&self, batch: &Batch) -> Option<Result<String, SendError>> {
         let masked = self.masked.get_or_init(|| {
-            let account = self.composer.account.masked(self.definition.addressing.endpoint.as_ref().map(|endpoint| endpoint.var.as_str()));
+            let account =
+                self.composer.account.masked(self.definition.addressing.endpoint.as_ref().map(|endpoint| endpoint.var.as_str()));
             let mut masked = Composer::new(&self.composer.name, &self.definition, account, &self.opening, true).ok()?;
             masked.known.jwt.clone_from(&self.composer.known.jwt);
             Some(masked)

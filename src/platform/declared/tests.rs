@@ -429,7 +429,7 @@ fn an_account_is_read_strictly() {
 #[test]
 fn content_that_the_platform_cannot_carry_is_refused_before() {
     let platform = webhook("{url: \"https://h/x\"}");
-    let mut message = Message { cc: vec!["a@x".into()], ..Message::default() };
+    let mut message = Message { cc: vec!["a@x".into()], body: text(), ..Message::default() };
     assert_eq!(platform.examine(&"u1".into(), &message).unwrap_err().kind, ErrorKind::BadMessage);
     message.cc.clear();
     platform.examine(&"u1".into(), &message).unwrap();
@@ -548,4 +548,145 @@ async fn a_connection_is_kept_and_used_again() {
         send(&platform, delivery("u1", text())).await.unwrap();
     }
     assert_eq!((server.requests().len(), *server.connections.lock().unwrap()), (20, 1));
+}
+
+const HEAD: &str = "schema: 1
+title: T
+vars: {token: {secret: true, required: true}, key: {secret: true}, base: {default: \"https://h.example\"}}
+addressing: {columns: [to]}
+success: {json: /code, eq: 0}
+errors: [{when: {json: /code, in: [9]}, class: auth}, {default: permanent}]
+";
+
+fn of(rest: &str, settings: &str) -> Declared {
+    platform_of(&format!("{HEAD}{rest}"), settings).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn row(to: &str, body: Body) -> Delivery {
+    let id = DeliveryId::derive("lineage", to, "hook");
+    let envelope = Envelope { id, position: Position::row(0), account: "hook".into(), to: to.into(), attempt: 1 };
+    Delivery { envelope, message: Message { body, ..Message::default() } }
+}
+
+/// The body of the request as it would be shown.
+fn shown(platform: &Declared, deliveries: Vec<Delivery>) -> (String, Value) {
+    let text = platform.show(&Batch::new(deliveries).unwrap()).unwrap().unwrap_or_else(|error| panic!("{error}"));
+    let body = text.split("\n\n").nth(1).unwrap_or_default().trim();
+    (text.clone(), serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())))
+}
+
+const FEISHU: &str = "name: feishu
+fields: {card: {json: true}}
+sign: [{kind: hmac, key: \"{{now.s}}\\n{{secret.key}}\", message: \"\", as: sig, when: {var: secret.key}}]
+request:
+  method: POST
+  url: \"{{base}}/hook/{{secret.token}}\"
+  omit_empty: true
+  kinds:
+    text: {json: {timestamp: {$when: {var: secret.key}, then: \"{{now.s}}\"}, sign: \"{{sign.sig}}\", msg_type: text, content: {$json: {text: \"{{text}}\"}}}}
+    card: {needs: [card], json: {msg_type: interactive, card: {$ref: card}}}
+";
+
+#[tokio::test]
+async fn the_kind_is_chosen_and_a_signature_stands_in_the_body() {
+    let server = Server::start(answer("200 OK", "", r#"{"code":0}"#)).await;
+    let base = format!("base: \"http://127.0.0.1:{}\"", server.port);
+    let feishu = of(FEISHU, &format!("{{token: t0ken-t0ken, key: notify-secret, {base}}}"));
+    send(&feishu, row("a", Body::Text("hi".into()))).await.unwrap();
+    let request = server.requests().pop().unwrap();
+    let sign = "X25kRgXcVNxHeR88nc+koFHcfdL1qutGo04+cBKsD4g=";
+    let body = format!(r#"{{"timestamp":"1700000000","sign":"{sign}","msg_type":"text","content":"{{\"text\":\"hi\"}}"}}"#);
+    assert!(request.ends_with(&body), "{request}");
+
+    let card = |tree: Value| row("a", Body::Native(tree));
+    assert_eq!(shown(&feishu, vec![card(json!({"card": {"a": 1}}))]).1["card"], json!({"a": 1}));
+    let error = feishu.examine(&"a".into(), &card(json!({"card": {"a": 1}, "crad": 1})).message).unwrap_err();
+    assert!(error.detail.contains("`crad`") && error.detail.contains("card (needs card)"), "{error}");
+    assert!(feishu.examine(&"a".into(), &card(json!({"$kind": "text", "card": {}})).message).is_err());
+    let (text, _) = shown(&feishu, vec![row("a", Body::Text("hi".into()))]);
+    assert!(text.starts_with("POST http://127.0.0.1") && text.contains("/hook/***"), "{text}");
+    assert!(!text.contains("t0ken-t0ken") && !text.contains(sign), "{text}");
+}
+
+const LISTED: &str = "name: listed
+request: {method: POST, url: \"{{base}}/one\", json: {to: \"{{to}}\", text: \"{{text}}\"}}
+batch: {mode: list, max: 3, at: /messages, unique: to, request: {url: \"{{base}}/many\", json: {kind: bulk}}}
+";
+const SAME: &str = "name: same
+request: {method: POST, url: \"{{base}}/x\", kinds: {text: {json: {ids: [\"{{to}}\"], text: \"{{text}}\"}}}}
+batch: {mode: same, max: 200, at: /ids}
+";
+const SIDE_BY_SIDE: &str = "name: sms
+fields: {code: {}}
+request: {method: POST, url: \"{{base}}/\", kinds: {params: {needs: [code], form: {Phone: \"{{to}}\", Param: {$json: {code: \"{{code}}\"}}}}}}
+batch:
+  mode: list
+  max: 100
+  request: {form: {Template: T1}}
+  lists:
+    - {at: /PhoneJson, each: \"{{to}}\", as: json}
+    - {at: /ParamJson, each: {code: \"{{code}}\"}, as: json}
+    - {at: /Phones, each: \"{{to}}\", as: join, by: \"|\"}
+";
+
+#[test]
+fn several_deliveries_share_a_request() {
+    let both = |text: &str| vec![row("a", Body::Text(text.into())), row("b", Body::Text("hi".into()))];
+    let listed = of(LISTED, "{token: abcdefgh}");
+    assert!(matches!(listed.capability().batching, Batching::Individual(max) if max.get() == 3));
+    let (text, body) = shown(&listed, both("you"));
+    assert!(text.starts_with("POST https://h.example/many\n"), "{text}");
+    assert_eq!(body, json!({"kind": "bulk", "messages": [{"to": "a", "text": "you"}, {"to": "b", "text": "hi"}]}));
+    let (text, body) = shown(&listed, vec![row("a", Body::Text("hi".into()))]);
+    assert!(text.starts_with("POST https://h.example/one\n"), "{text}");
+    assert_eq!(body, json!({"to": "a", "text": "hi"}));
+    let group = |platform: &Declared, delivery: &Delivery| platform.share(delivery).unwrap();
+    let rows = both("you");
+    let (a, b) = (group(&listed, &rows[0]), group(&listed, &rows[1]));
+    assert!(a.group == b.group && a.unique != b.unique && a.bytes > 10);
+
+    let same = of(SAME, "{token: abcdefgh}");
+    let rows = both("you");
+    assert_ne!(group(&same, &rows[0]).group, group(&same, &rows[1]).group, "not the same content");
+    let rows = both("hi");
+    assert_eq!(group(&same, &rows[0]).group, group(&same, &rows[1]).group);
+    assert_eq!(shown(&same, rows).1, json!({"ids": ["a", "b"], "text": "hi"}));
+
+    let sms = of(SIDE_BY_SIDE, "{token: abcdefgh}");
+    let coded = |to: &str| row(to, Body::Native(json!({"code": "1"})));
+    let (text, _) = shown(&sms, vec![coded("13"), coded("14")]);
+    let body = "Template=T1&PhoneJson=%5B%2213%22%2C%2214%22%5D&ParamJson=%5B%7B%22code%22%3A%221%22%7D%2C%7B%22code%22%3A%221%22%7D%5D&Phones=13%7C14";
+    assert!(text.contains(body), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_for_all_that_wait() {
+    let server = Server::start(answer("200 OK", "", r#"{"code":0,"t":"fetched-token"}"#)).await;
+    let rest = "name: app
+token: {request: {method: POST, url: \"{{base}}/auth\", json: {k: \"{{secret.token}}\"}}, value: /t, invalid_when: [{json: /code, eq: 5}]}
+request: {method: POST, url: \"{{base}}/send\", auth: [{bearer: \"{{token}}\"}], json: {text: \"{{text}}\"}}
+";
+    let app = of(rest, &format!("{{token: abcdefgh, base: \"http://127.0.0.1:{}\"}}", server.port));
+    let sends = (0..50).map(|number| send(&app, row(&number.to_string(), text())));
+    for verdict in futures_util::future::join_all(sends).await {
+        verdict.unwrap();
+    }
+    let requests = server.requests();
+    let fetches = requests.iter().filter(|request| request.starts_with("POST /auth")).count();
+    assert_eq!((fetches, requests.len()), (1, 51));
+    assert!(requests[50].contains("authorization: Bearer fetched-token"));
+    assert!(app.check().await.unwrap().contains("good"));
+
+    let refusing = Server::start(answer("200 OK", "", r#"{"code":9,"t":"fetched-token"}"#)).await;
+    let auth = rest.replace("value: /t,", "value: /t, success: {json: /code, eq: 0},");
+    let app = of(&auth, &format!("{{token: abcdefgh, base: \"http://127.0.0.1:{}\"}}", refusing.port));
+    let error = send(&app, row("a", text())).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized, "{error}");
+    assert_eq!(refusing.requests().len(), 1, "no message was sent");
+
+    let stale = Server::start(answer("200 OK", "", r#"{"code":5,"t":"fetched-token"}"#)).await;
+    let app = of(rest, &format!("{{token: abcdefgh, base: \"http://127.0.0.1:{}\"}}", stale.port));
+    let error = send(&app, row("a", text())).await.unwrap_err();
+    assert_eq!(stale.requests().len(), 4, "fetched twice, sent twice: {error}");
+    assert!(!error.detail.contains("fetched-token"));
 }

@@ -43,15 +43,25 @@ impl Fetched {
     ///
     /// # Errors
     /// `Unauthorized`: there is none in it.
-    pub fn read(reply: &Value, value: &[&str], expires_in: &[&str], margin: Duration, now: SystemTime) -> Result<Self, SendError> {
-        let text = value.iter().filter_map(|pointer| reply.pointer(pointer)).find_map(|value| value.as_str().filter(|text| !text.is_empty()));
+    pub fn read(
+        reply: &Value,
+        value: &[&str],
+        expires_in: &[&str],
+        margin: Duration,
+        now: SystemTime,
+    ) -> Result<Self, SendError> {
+        let text = value
+            .iter()
+            .filter_map(|pointer| reply.pointer(pointer))
+            .find_map(|value| value.as_str().filter(|text| !text.is_empty()));
         let text = text.ok_or_else(|| SendError::new(ErrorKind::Unauthorized, "no token: the reply holds none"))?;
         let life = expires_in.iter().filter_map(|pointer| reply.pointer(pointer)).find_map(|value| match value {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         });
-        let life = life.filter(|life| life.is_finite() && *life >= 0.0).map_or(LIFE, |life| Duration::from_secs_f64(life.min(1e9)));
+        let life =
+            life.filter(|life| life.is_finite() && *life >= 0.0).map_or(LIFE, |life| Duration::from_secs_f64(life.min(1e9)));
         // A short life must not make every message fetch its own.
         let used = life.saturating_sub(margin.min(life / 2));
         Ok(Fetched { value: text.into(), until: now.checked_add(used).unwrap_or(now) })

@@ -47,7 +47,8 @@ pub fn fill(form: &Form, scope: Scope<'_>, omit_empty: bool, message: &Message, 
                 match entry {
                     Entry::Files(_) => {
                         for file in &message.attachments {
-                            let more = format!("; filename=\"{}\"\r\nContent-Type: {}", quoted(&file.name), line(&file.content_type));
+                            let more =
+                                format!("; filename=\"{}\"\r\nContent-Type: {}", quoted(&file.name), line(&file.content_type));
                             part(&mut bytes, boundary, name, &more, &files::read(file)?);
                         }
                     }

@@ -15,8 +15,8 @@ use crate::platform::Opening;
 use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::body::{self, Filled};
 use crate::platform::declared::compose::content::Content;
-use crate::platform::declared::compose::recipe::{Ground, Recipe, Target};
 use crate::platform::declared::compose::cookbook::{self, SharedRecipe};
+use crate::platform::declared::compose::recipe::{Ground, Recipe, Target};
 use crate::platform::declared::compose::signing::Signing;
 use crate::platform::declared::compose::url::{guard, parse_url};
 use crate::platform::declared::compose::values::{self, Envelope, Known};
@@ -64,7 +64,13 @@ impl Composer {
     ///
     /// # Errors
     /// A signature without its secret, an URL that is none, a credential that would travel in the clear.
-    pub fn new(name: &str, definition: &Arc<Definition>, account: Account, opening: &Opening, masked: bool) -> Result<Self, Problem> {
+    pub fn new(
+        name: &str,
+        definition: &Arc<Definition>,
+        account: Account,
+        opening: &Opening,
+        masked: bool,
+    ) -> Result<Self, Problem> {
         let wrong = |what: String, help: &str| Problem {
             what: format!("account {name}: {what}"),
             help: (!help.is_empty()).then(|| help.to_owned()),
@@ -186,7 +192,13 @@ impl Composer {
         let kinds: Vec<String> = self
             .recipes
             .iter()
-            .map(|recipe| format!("{} (needs {})", recipe.name, if recipe.needs.is_empty() { "nothing".to_owned() } else { recipe.needs.join(", ") }))
+            .map(|recipe| {
+                format!(
+                    "{} (needs {})",
+                    recipe.name,
+                    if recipe.needs.is_empty() { "nothing".to_owned() } else { recipe.needs.join(", ") }
+                )
+            })
             .collect();
         let kinds = kinds.join(", ");
         if let Some(kind) = content.forced() {
@@ -204,7 +216,9 @@ impl Composer {
             let unknown = self.recipes.iter().map(|recipe| recipe.uses(content, &[]).err()).collect::<Option<Vec<_>>>();
             let key = unknown.unwrap_or_default().into_iter().find(|key| !key.is_empty());
             return match key {
-                Some(key) => format!("platform {name} does not take this JSON: no kind knows all of it, such as `{key}`; kinds: {kinds}"),
+                Some(key) => {
+                    format!("platform {name} does not take this JSON: no kind knows all of it, such as `{key}`; kinds: {kinds}")
+                }
                 None => format!("platform {name} does not take this JSON: something that a kind needs is empty; kinds: {kinds}"),
             };
         }
@@ -295,7 +309,8 @@ impl Composer {
         let (body, content_type) = match &recipe.body {
             None => (Vec::new(), String::new()),
             Some(form) => {
-                let filled = body::fill(form, Scope::of(&values), recipe.omit_empty, content.message, envelope.nonce).map_err(bad)?;
+                let filled =
+                    body::fill(form, Scope::of(&values), recipe.omit_empty, content.message, envelope.nonce).map_err(bad)?;
                 place(filled)?.written().map_err(bad)?
             }
         };

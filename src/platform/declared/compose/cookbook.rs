@@ -74,16 +74,25 @@ fn method_of(method: Method) -> http::Method {
     }
 }
 
-
 /// For each recipe, how several of its rows share a request.
 ///
 /// # Errors
 /// What the account has wrong.
-pub fn shared(definition: &Definition, ground: &Ground<'_>, recipes: &[Recipe], signing: &[&str]) -> Result<Vec<Option<SharedRecipe>>, String> {
+pub fn shared(
+    definition: &Definition,
+    ground: &Ground<'_>,
+    recipes: &[Recipe],
+    signing: &[&str],
+) -> Result<Vec<Option<SharedRecipe>>, String> {
     recipes.iter().map(|recipe| shared_one(definition, ground, recipe, signing)).collect()
 }
 
-fn shared_one(definition: &Definition, ground: &Ground<'_>, main: &Recipe, signing: &[&str]) -> Result<Option<SharedRecipe>, String> {
+fn shared_one(
+    definition: &Definition,
+    ground: &Ground<'_>,
+    main: &Recipe,
+    signing: &[&str],
+) -> Result<Option<SharedRecipe>, String> {
     // An account's own body is for one.
     let (Some(batch), None, Some(body)) = (&definition.batch, &ground.account.body, &main.body) else { return Ok(None) };
     let request = batch.request.as_ref();
@@ -138,7 +147,12 @@ fn shared_one(definition: &Definition, ground: &Ground<'_>, main: &Recipe, signi
     names.sort();
     names.dedup();
     // Content that the shared request would leave out goes alone.
-    let carried = |need: &String| names.iter().chain(&recipe.names).any(|name| name == need || name == "content" || is_inside(name, need) || is_inside(need, name));
+    let carried = |need: &String| {
+        names
+            .iter()
+            .chain(&recipe.names)
+            .any(|name| name == need || name == "content" || is_inside(name, need) || is_inside(need, name))
+    };
     if !main.needs.iter().all(carried) {
         return Ok(None);
     }

@@ -24,7 +24,8 @@ impl Encoded {
     /// A file that cannot be read.
     pub fn list(&self, attachments: &[Arc<Attachment>]) -> Result<Value, String> {
         let each = attachments.iter().map(|file| {
-            let mut entry = json!({ "name": file.name, "content_type": file.content_type, "base64": self.base64(file)?.as_ref() });
+            let mut entry =
+                json!({ "name": file.name, "content_type": file.content_type, "base64": self.base64(file)?.as_ref() });
             if let Some(cid) = &file.cid {
                 entry["cid"] = json!(cid);
             }
@@ -63,6 +64,8 @@ pub fn identity(attachments: &[Arc<Attachment>]) -> Value {
 pub fn read(file: &Attachment) -> Result<Vec<u8>, String> {
     match &file.content {
         Content::Shared(bytes) => Ok(bytes.to_vec()),
-        Content::File { path, .. } => std::fs::read(path).map_err(|error| format!("the attachment {} cannot be read: {error}", file.name)),
+        Content::File { path, .. } => {
+            std::fs::read(path).map_err(|error| format!("the attachment {} cannot be read: {error}", file.name))
+        }
     }
 }

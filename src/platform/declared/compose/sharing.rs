@@ -44,7 +44,16 @@ impl Composer {
         let endpoint = self.endpoint_of(&delivery.envelope.to).ok()?;
         let url = endpoint.as_ref().map_or("", Url::as_str);
         // Everything that the request says once, at a moment that is the same for all.
-        let sketch = Envelope { to: "", id: "", attempt: 0, endpoint: url, now: SystemTime::UNIX_EPOCH, token: "", nonce: "", sketch: true };
+        let sketch = Envelope {
+            to: "",
+            id: "",
+            attempt: 0,
+            endpoint: url,
+            now: SystemTime::UNIX_EPOCH,
+            token: "",
+            nonce: "",
+            sketch: true,
+        };
         let call = self.make(&shared.recipe, &sketch, &content, endpoint.as_ref(), Ok).ok()?;
         let own = Envelope { to: self.shown_to(&delivery.envelope.to), id: delivery.envelope.id.as_str(), ..sketch };
         let values = self.known.values(&shared.names, &own, &content, &self.definition.fields.0).ok()?;
@@ -100,7 +109,9 @@ impl Composer {
         let length = |name: &String| match name.as_str() {
             "text" | "html" | "markdown" | "subject" | "title" => content.words(name).len(),
             "content" => content.tree().map_or(0, |tree| tree.to_string().len()),
-            field => content.field(field).map_or(0, |value| plain(&value).map_or_else(|| value.to_string().len(), |text| text.len())),
+            field => {
+                content.field(field).map_or(0, |value| plain(&value).map_or_else(|| value.to_string().len(), |text| text.len()))
+            }
         };
         fits.of.iter().map(length).sum::<usize>() <= fits.bytes
     }
@@ -147,7 +158,8 @@ impl Composer {
             nonce: &nonce,
             sketch: false,
         };
-        let mut lists: Vec<Vec<(Option<String>, Value)>> = shared.lists.iter().map(|_| Vec::with_capacity(deliveries.len())).collect();
+        let mut lists: Vec<Vec<(Option<String>, Value)>> =
+            shared.lists.iter().map(|_| Vec::with_capacity(deliveries.len())).collect();
         for (at, delivery) in deliveries.iter().enumerate() {
             let blamed = |what: String| Unmade { error: SendError::new(ErrorKind::BadMessage, what), at: Some(at) };
             let content = Content::new(&delivery.message, fields);
@@ -181,7 +193,9 @@ fn place(body: Filled, shared: &SharedRecipe, lists: Vec<Vec<(Option<String>, Va
     let mut body = body;
     for (list, elements) in shared.lists.iter().zip(lists) {
         let value = match list.key {
-            Some(_) => Value::Object(elements.into_iter().filter_map(|(key, value)| key.map(|key| (key, value))).collect::<Map<_, _>>()),
+            Some(_) => {
+                Value::Object(elements.into_iter().filter_map(|(key, value)| key.map(|key| (key, value))).collect::<Map<_, _>>())
+            }
             None => Value::Array(elements.into_iter().map(|(_, value)| value).collect()),
         };
         let value = match (list.form, value) {

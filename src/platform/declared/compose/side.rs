@@ -30,7 +30,13 @@ impl Composer {
     fn side_recipe(&self, side: &Side) -> Result<Recipe, String> {
         let values = handlebars::Context::from(serde_json::Value::Object(self.account.values.clone()));
         let signs = self.signing.made();
-        let ground = Ground { account: &self.account, values: &values, signs: &signs, masked: self.masked, endpoint: self.endpoint.as_ref() };
+        let ground = Ground {
+            account: &self.account,
+            values: &values,
+            signs: &signs,
+            masked: self.masked,
+            endpoint: self.endpoint.as_ref(),
+        };
         let method = match side.method {
             SideMethod::Get => Method::GET,
             SideMethod::Post => Method::POST,

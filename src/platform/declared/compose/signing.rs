@@ -114,11 +114,6 @@ impl Signing {
         names
     }
 
-    /// The query must be written as clouds sign it.
-    pub fn of_cloud(&self) -> bool {
-        self.cloud.is_some()
-    }
-
     /// A nonce is used up.
     pub fn wants_nonce(&self) -> bool {
         self.cloud.as_ref().is_some_and(|cloud| matches!(cloud.kind, CloudKind::Acs3 | CloudKind::AcsRpc1))

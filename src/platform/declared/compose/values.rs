@@ -9,11 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::delivery::{Delivery, DeliveryId};
+use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::content::{Content, mailbox};
 use crate::platform::declared::compose::files::{self, Encoded};
 use crate::platform::declared::definition::content::FieldOf;
 use crate::platform::declared::definition::{Definition, IdemFormat};
-use crate::platform::declared::account::Account;
 use crate::platform::sign::{to_hex, uuid5};
 use crate::sms::segments::{Counting, Encoding, count_as};
 
@@ -97,7 +97,13 @@ impl Known {
     ///
     /// # Errors
     /// A field that is not of its type, a file that cannot be read.
-    pub fn values(&self, names: &[String], envelope: &Envelope<'_>, content: &Content<'_>, fields: &[(String, FieldOf)]) -> Result<Context, String> {
+    pub fn values(
+        &self,
+        names: &[String],
+        envelope: &Envelope<'_>,
+        content: &Content<'_>,
+        fields: &[(String, FieldOf)],
+    ) -> Result<Context, String> {
         let mut values = Map::with_capacity(names.len());
         for name in names {
             let first = name.split('.').next().unwrap_or(name);
@@ -117,7 +123,13 @@ impl Known {
         Ok(Context::from(Value::Object(values)))
     }
 
-    fn value(&self, name: &str, envelope: &Envelope<'_>, content: &Content<'_>, fields: &[(String, FieldOf)]) -> Result<Option<Value>, String> {
+    fn value(
+        &self,
+        name: &str,
+        envelope: &Envelope<'_>,
+        content: &Content<'_>,
+        fields: &[(String, FieldOf)],
+    ) -> Result<Option<Value>, String> {
         let message = content.message;
         let sender = || message.from.as_deref().or(self.from.as_deref()).unwrap_or_default();
         let answers = || message.reply_to.as_deref().or(self.reply_to.as_deref()).unwrap_or_default();

@@ -259,6 +259,9 @@ impl TryFrom<String> for Length {
             _ => None,
         };
         let length = number.parse::<usize>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
-        length.filter(|length| *length > 0).map(Length).ok_or_else(|| format!("\"{text}\" is not a length: write 50MB, 256KiB or 20480"))
+        length
+            .filter(|length| *length > 0)
+            .map(Length)
+            .ok_or_else(|| format!("\"{text}\" is not a length: write 50MB, 256KiB or 20480"))
     }
 }

@@ -16,9 +16,38 @@ use crate::problem::{Problem, did_you_mean};
 /// What a template of a definition may look at, beside the account's own keys, `secret.*`, `meta.*`, `content.*`, `columns.*`,
 /// `sign.*` and the declared fields.
 pub const NAMES: &[&str] = &[
-    "to", "endpoint", "id", "idem", "subject", "title", "text", "html", "markdown", "content", "meta", "columns", "account",
-    "attempt", "now.s", "now.ms", "now.iso", "body", "token", "uuid", "nonce", "from", "from.email", "from.name", "from.mime", "reply_to", "reply_to.email", "reply_to.name", "sms.encoding", "sms.parts",
-    "headers", "header_list", "attachments", "cc", "bcc", "jwt.project", "jwt.email",
+    "to",
+    "endpoint",
+    "id",
+    "idem",
+    "subject",
+    "title",
+    "text",
+    "html",
+    "markdown",
+    "content",
+    "meta",
+    "columns",
+    "account",
+    "attempt",
+    "now.s",
+    "now.ms",
+    "now.iso",
+    "body",
+    "token",
+    "uuid",
+    "nonce",
+    "from",
+    "from.email",
+    "from.name",
+    "reply_to",
+    "headers",
+    "header_list",
+    "attachments",
+    "cc",
+    "bcc",
+    "jwt.project",
+    "jwt.email",
 ];
 
 /// Names that an account may not use for its keys: the parts of them would be out of reach.
@@ -37,11 +66,12 @@ impl Definition {
 
     /// What the types alone cannot say.
     fn check(&self) -> Result<(), Flaw> {
-        if let Some((name, _)) = self.vars.0.iter().find(|(name, _)| TAKEN.contains(&name.as_str())) {
+        if let Some((name, _)) = self.vars.0.iter().find(|(name, var)| !var.secret && TAKEN.contains(&name.as_str())) {
             return Err(Flaw::new(name, format!("`{name}` means something else in templates: name the key otherwise")));
         }
         for (name, _) in &self.fields.0 {
-            if NAMES.contains(&name.as_str()) || TAKEN.contains(&name.as_str()) || self.vars.0.iter().any(|(var, _)| var == name) {
+            if NAMES.contains(&name.as_str()) || TAKEN.contains(&name.as_str()) || self.vars.0.iter().any(|(var, _)| var == name)
+            {
                 return Err(Flaw::new(name, format!("the field `{name}` has the name of something else: name it otherwise")));
             }
         }
@@ -83,12 +113,14 @@ impl Definition {
             if token.request.is_some() && token.value.0.is_empty() {
                 return Err(Flaw::new("token", "where is the token in the reply? Add value: /access_token, say"));
             }
-            let inside = token.request.iter().flat_map(side_names).chain(token.jwt.iter().flat_map(|jwt| jwt.key.names().iter().map(String::as_str)));
+            let inside = token
+                .request
+                .iter()
+                .flat_map(side_names)
+                .chain(token.jwt.iter().flat_map(|jwt| jwt.key.names().iter().map(String::as_str)));
             if inside.into_iter().any(|name| name == "token") {
                 return Err(Flaw::new("token", "a token cannot be fetched with itself"));
             }
-        } else if self.names().contains(&"token") {
-            return Err(Flaw::new("token", "no `token:` block says where the token comes from; a key of the account is {{secret.token}}"));
         }
         for form in &self.urls {
             if form.scheme().is_empty() {
@@ -149,7 +181,8 @@ impl Definition {
 
     fn check_batch(&self) -> Result<(), Flaw> {
         let Some(batch) = &self.batch else { return Ok(()) };
-        let names = batch.group_by.iter().chain(&batch.alone).chain(&batch.unique).chain(batch.fits.iter().flat_map(|fits| &fits.of));
+        let names =
+            batch.group_by.iter().chain(&batch.alone).chain(&batch.unique).chain(batch.fits.iter().flat_map(|fits| &fits.of));
         names.map(String::as_str).try_for_each(|name| self.check_name(name))?;
         let own = batch.request.as_ref().and_then(|request| request.bodies.as_ref());
         let bodies = own.unwrap_or(&self.request.bodies);
@@ -168,7 +201,9 @@ impl Definition {
                         return Err(Flaw::new("batch", what));
                     }
                 }
-                Form::Text(_) | Form::Multipart(_) => return Err(Flaw::new("batch", "only json and form carry several deliveries")),
+                Form::Text(_) | Form::Multipart(_) => {
+                    return Err(Flaw::new("batch", "only json and form carry several deliveries"));
+                }
             }
         }
         Ok(())
@@ -204,7 +239,11 @@ impl Definition {
         let open = ["meta.", "content.", "columns.", "headers."].iter().any(|lead| name.starts_with(lead));
         let first = name.split('.').next().unwrap_or(name);
         let field = self.fields.0.iter().any(|(field, _)| field == first);
-        let good = open || field || NAMES.contains(&name) || known.iter().any(|known| known == name) || self.signs(name);
+        let good = open
+            || field
+            || (NAMES.contains(&name) && self.offers(name))
+            || known.iter().any(|known| known == name)
+            || self.signs(name);
         if good { Ok(()) } else { Err(self.unknown(name)) }
     }
 
@@ -219,13 +258,23 @@ impl Definition {
         })
     }
 
+    /// Whether the definition makes that engine's name.
+    fn offers(&self, name: &str) -> bool {
+        match name {
+            "token" => self.token.is_some(),
+            "jwt.project" | "jwt.email" => self.token.as_ref().is_some_and(|token| token.jwt.is_some()),
+            _ => true,
+        }
+    }
+
     fn unknown(&self, name: &str) -> Flaw {
         let known = self.known_names();
         let fields = self.fields.0.iter().map(|(name, _)| name.as_str());
-        let all = || known.iter().map(String::as_str).chain(fields.clone()).chain(NAMES.iter().copied());
+        let engine = NAMES.iter().copied().filter(|known| self.offers(known));
+        let all = || known.iter().map(String::as_str).chain(fields.clone()).chain(engine.clone());
         let last = name.rsplit('.').next().unwrap_or(name);
         let same_end = || known.iter().map(String::as_str).find(|known| known.rsplit('.').next() == Some(last));
-        let near = same_end().filter(|_| !NAMES.contains(&name)).or_else(|| did_you_mean(name, all()));
+        let near = same_end().or_else(|| did_you_mean(name, all()));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known are {}, meta.NAME, columns.NAME, content.NAME", all().collect::<Vec<_>>().join(", ")),
@@ -235,10 +284,13 @@ impl Definition {
 
     fn kinds(&self) -> impl Iterator<Item = &Kind> {
         let shared = self.batch.iter().filter_map(|batch| batch.request.as_ref()).filter_map(|request| request.bodies.as_ref());
-        std::iter::once(&self.request.bodies).chain(shared).flat_map(|bodies| match bodies {
-            Bodies::One(_) => [].iter(),
-            Bodies::Kinds(kinds) => kinds.iter(),
-        }.map(|(_, kind)| kind))
+        std::iter::once(&self.request.bodies).chain(shared).flat_map(|bodies| {
+            match bodies {
+                Bodies::One(_) => [].iter(),
+                Bodies::Kinds(kinds) => kinds.iter(),
+            }
+            .map(|(_, kind)| kind)
+        })
     }
 
     fn forms(&self) -> Vec<&Form> {
@@ -294,8 +346,17 @@ impl Definition {
         let kinds = self.kinds().flat_map(|kind| &kind.query.0).filter_map(|(_, field)| field.when.as_ref());
         let auth = self.all_auth().filter_map(|auth| auth.when.as_ref());
         let bodies = self.forms().into_iter().flat_map(Form::whens);
-        let elements = self.batch.iter().flat_map(|batch| &batch.lists).filter_map(|list| list.each.as_ref()).flat_map(|tree| tree.whens());
-        self.sign.iter().filter_map(|sign| sign.when.as_ref()).chain(fields).chain(kinds).chain(auth).chain(bodies).chain(elements).collect()
+        let elements =
+            self.batch.iter().flat_map(|batch| &batch.lists).filter_map(|list| list.each.as_ref()).flat_map(|tree| tree.whens());
+        self.sign
+            .iter()
+            .filter_map(|sign| sign.when.as_ref())
+            .chain(fields)
+            .chain(kinds)
+            .chain(auth)
+            .chain(bodies)
+            .chain(elements)
+            .collect()
     }
 }
 
@@ -315,7 +376,11 @@ fn auth_names(auth: &Auth) -> impl Iterator<Item = &str> {
 fn side_names(side: &Side) -> Vec<&str> {
     let url = side.url.names().iter().map(String::as_str);
     let body = side.body.iter().flat_map(Form::names);
-    url.chain(field_names(&side.query)).chain(field_names(&side.headers)).chain(side.auth.iter().flat_map(auth_names)).chain(body).collect()
+    url.chain(field_names(&side.query))
+        .chain(field_names(&side.headers))
+        .chain(side.auth.iter().flat_map(auth_names))
+        .chain(body)
+        .collect()
 }
 
 fn batch_names(batch: &Shared) -> Vec<&str> {

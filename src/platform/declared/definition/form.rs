@@ -34,7 +34,8 @@ impl Form {
         text: Option<Text>,
         multipart: Option<Named<Entry>>,
     ) -> Result<Option<Form>, &'static str> {
-        let all = [json.map(Form::Json), form.map(|f| Form::Form(f.0)), text.map(Form::Text), multipart.map(|m| Form::Multipart(m.0))];
+        let all =
+            [json.map(Form::Json), form.map(|f| Form::Form(f.0)), text.map(Form::Text), multipart.map(|m| Form::Multipart(m.0))];
         let mut found = all.into_iter().flatten();
         match (found.next(), found.next()) {
             (first, None) => Ok(first),

@@ -58,7 +58,9 @@ impl TryFrom<String> for Part {
 
     fn try_from(text: String) -> Result<Self, String> {
         let bad = || {
-            format!("\"{text}\" is no part of an URL: write user, password, host, port, authority, path, path.1, query.NAME, https.url or http.url")
+            format!(
+                "\"{text}\" is no part of an URL: write user, password, host, port, authority, path, path.1, query.NAME, https.url or http.url"
+            )
         };
         Ok(match text.as_str() {
             "user" => Part::User,

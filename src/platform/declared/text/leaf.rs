@@ -14,7 +14,8 @@ use crate::platform::declared::text::find::{Scope, plain};
 
 /// Handlebars' own helpers: no values are named like that.
 const HELPERS: [&str; 18] = [
-    "if", "unless", "each", "with", "lookup", "raw", "log", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not", "len", "else",
+    "if", "unless", "each", "with", "lookup", "raw", "log", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not", "len",
+    "else",
 ];
 
 /// A string leaf; a clone shares it.

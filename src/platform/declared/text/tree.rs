@@ -132,7 +132,9 @@ impl Tree {
             Tree::Text(text) => !text.is_literal(),
             Tree::List(items) => items.iter().all(Tree::may_be_left_out),
             Tree::Map(entries) => entries.iter().all(|(_, entry)| entry.may_be_left_out()),
-            Tree::When(_, then, otherwise) => then.may_be_left_out() && otherwise.as_ref().is_none_or(|tree| tree.may_be_left_out()),
+            Tree::When(_, then, otherwise) => {
+                then.may_be_left_out() && otherwise.as_ref().is_none_or(|tree| tree.may_be_left_out())
+            }
             _ => true,
         }
     }

@@ -1,10 +1,11 @@
 //! One platform with its keys, its pace and its width: what `--via` names, opened.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
 use crate::config::account::AccountConfig;
 use crate::limit::pace::{self, Pace};
-use crate::limit::{Quota, Scope};
+use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{Batching, LaneKey, Opening, Platform, registry};
 use crate::problem::Problem;
 use crate::recipient::Address;
@@ -20,7 +21,7 @@ pub struct Account {
     pub kind: String,
     /// Who delivers.
     pub platform: Arc<dyn Platform>,
-    /// Deliveries in flight at once, at most.
+    /// Requests in flight at once, at most.
     pub width: usize,
     /// Deliveries of one request, at most.
     pub batch: usize,
@@ -31,22 +32,34 @@ pub struct Account {
 }
 
 impl Account {
-    /// Resolves secrets and opens the platform. `rate` is a further limit of this run (`--rate`).
+    /// Resolves secrets and opens the platform. `rate` is a further limit of this run (`--rate`), `most` the deliveries of one request
+    /// where the user said so (`-b`).
     ///
     /// # Errors
     /// A setting that is missing or wrong, a secret that cannot be had, files of keys that cannot be read.
-    pub fn open(config: &AccountConfig, opening: &Opening, rate: Option<Quota>) -> Result<Account, Problem> {
+    pub fn open(
+        config: &AccountConfig,
+        opening: &Opening,
+        rate: Option<Quota>,
+        most: Option<NonZeroUsize>,
+    ) -> Result<Account, Problem> {
         let opening = Opening { width: opening.width.or(config.concurrency), ..opening.clone() };
         let platform = registry::open(config, &opening)?;
         let capability = platform.capability();
         let batch = match capability.batching {
             Batching::Single => 1,
-            Batching::Shared(most) | Batching::Individual(most) => most.get(),
+            Batching::Shared(own) | Batching::Individual(own) => most.map_or(own, |most| most.min(own)).get(),
         };
         let width = opening.width.unwrap_or(capability.width).get();
         let mut quotas = config.limits.clone().unwrap_or_else(|| capability.quotas.clone());
         quotas.extend(rate);
-        let finest = Pace::new(&quotas).finest();
+        if batch > 1 {
+            quotas.iter_mut().for_each(|quota| gather(quota, batch));
+        }
+        // A request for many is held up by none of its addresses: where one must wait, its row rests by itself.
+        let finest = if batch > 1 { Scope::Account } else { Pace::new(&quotas).finest() };
+        let narrow = quotas.iter().filter(|quota| quota.scope == Scope::Account && quota.of == Unit::Deliveries);
+        let batch = narrow.map(|quota| quota.burst.get() as usize).min().map_or(batch, |burst| batch.min(burst));
         Ok(Account { name: config.name.clone(), kind: config.platform.clone(), platform, width, batch, quotas, finest })
     }
 
@@ -66,5 +79,16 @@ impl Account {
             Scope::Domain => LaneKey(Arc::from(format!("{}\0{}", key.0, pace::domain_of(to.as_str()).to_ascii_lowercase()))),
             Scope::Address => LaneKey(Arc::from(format!("{}\0{}", key.0, to.as_str().to_ascii_lowercase()))),
         })
+    }
+}
+
+/// A limit that counts deliveries, on an account whose requests carry many: the default burst of a hundredth of a second would make
+/// every request one delivery. What arrives together counts together, so the burst is what a request carries, if the limit allows that
+/// many at all. A burst of the user's own stays.
+fn gather(quota: &mut Quota, batch: usize) {
+    let default = Quota::new(quota.count, quota.period, quota.scope).burst;
+    if quota.of == Unit::Deliveries && quota.scope == Scope::Account && quota.burst == default {
+        let batch = u32::try_from(batch).unwrap_or(u32::MAX).min(quota.count.get());
+        quota.burst = quota.burst.max(NonZeroU32::new(batch).unwrap_or(NonZeroU32::MIN));
     }
 }

@@ -57,8 +57,8 @@ pub struct Settings {
     pub attach_column: Option<String>,
     /// `-j`.
     pub concurrency: Option<NonZeroUsize>,
-    /// `-b`.
-    pub batch_size: NonZeroUsize,
+    /// `-b`; without it a request carries as many as its platform takes.
+    pub batch_size: Option<NonZeroUsize>,
     /// `--rate`.
     pub rate: Option<Quota>,
     /// `--deadline`.
@@ -88,6 +88,9 @@ pub struct Settings {
     #[serde(default)]
     pub accounts: Vec<String>,
 }
+
+/// Rows of one journal group where `-b` does not say.
+const GROUP: usize = 100;
 
 impl Settings {
     /// Flags over config.
@@ -142,7 +145,7 @@ impl Settings {
             attach: content.attach.iter().map(|path| cwd.join(path)).collect(),
             attach_column: content.attach_column.clone(),
             concurrency: flow.concurrency.or(fixed),
-            batch_size: flow.batch_size.or(*batch_size).unwrap_or(const { NonZeroUsize::new(100).unwrap() }),
+            batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
             deadline: flow.deadline.or(*deadline),
             timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
@@ -168,10 +171,10 @@ impl Settings {
         }
         self.concurrency = flow.concurrency.or(self.concurrency);
         self.rate = flow.rate.or(self.rate);
+        self.batch_size = flow.batch_size.or(self.batch_size);
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
         // The deadline of the first life is over; only a new one counts.
         self.deadline = flow.deadline;
-        set(&mut self.batch_size, &flow.batch_size);
         set(&mut self.timeout, &flow.timeout);
         set(&mut self.grace, &flow.grace);
         set(&mut self.max_wait, &flow.max_wait);
@@ -188,7 +191,7 @@ impl Settings {
         Rules {
             backoff: self.backoff.clone(),
             on_error: self.on_error,
-            batch_size: self.batch_size.get(),
+            batch_size: self.batch_size.map_or(GROUP, NonZeroUsize::get),
             max_wait: self.max_wait,
             grace: self.grace,
             deadline: self.deadline,
@@ -343,7 +346,7 @@ pub fn open_accounts(config: &Config, settings: &Settings, names: &[String], ope
     for name in names {
         let account = config.account(name).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;
         accounts.push(
-            Account::open(account, opening, settings.rate)
+            Account::open(account, opening, settings.rate, settings.batch_size)
                 .map_err(|problem| Failure::new(Exit::BadConfig, config.locate(account, problem)))?,
         );
     }

@@ -136,7 +136,10 @@ impl Preparer {
             .and_then(DeliveryId::parse)
             .unwrap_or_else(|| DeliveryId::derive(&self.lineage, &recipient.key, &recipient.via));
         let envelope = Envelope { id, position, account: recipient.via, to: recipient.to, attempt: tried + 1 };
-        Prepared::Ready(Box::new(Ready { account: index, lane, delivery: Delivery { envelope, message } }))
+        let delivery = Delivery { envelope, message };
+        let share = if opened.batch > 1 { opened.platform.share(&delivery) } else { None };
+        let lane = if opened.batch > 1 { lane.grouped(share) } else { lane };
+        Prepared::Ready(Box::new(Ready { account: index, lane, share, delivery }))
     }
 
     /// As [`Preparer::prepare`], and everything else that can be known before sending: for preflight.

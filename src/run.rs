@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::backoff::Next;
-use crate::batch::{Batch, Verdict, Verdicts};
+use crate::batch::{Batch, Refused, Verdict, Verdicts};
 use crate::control::{Control, Order};
 use crate::delivery::{Delivery, Outcome};
 use crate::error::{ErrorKind, SendError};
@@ -22,10 +22,11 @@ use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
 use crate::journal::damage::JournalError;
 use crate::journal::reader::Reader as JournalReader;
-use crate::journal::recovery::{Decision, Recovery};
+use crate::journal::recovery::{Decision, Deferred, Recovery};
 use crate::journal::writer::Journal;
 use crate::journal::{Attempt, Mark, Record};
-use crate::lane::{Lanes, Ticket, Turn};
+use crate::lane::{Due, Lanes, Ready, Ticket, Turn};
+use crate::platform::LaneKey;
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::Problem;
 use crate::progress::Progress;
@@ -73,7 +74,7 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
-    let lanes = Lanes::new(preparer.accounts(), rules.max_wait);
+    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
     let mut flow = Flow {
@@ -153,23 +154,46 @@ struct Flying {
     attempt: u32,
 }
 
+/// A request and the lane that it came from.
+struct Packed {
+    lane: LaneKey,
+    batch: Batch,
+}
+
 /// One step of a group that was gathered: first its intent is durable, then each batch is answered.
 enum Step {
-    Remembered { account: usize, group: Vec<Batch>, result: Result<(), JournalError> },
-    Answered { account: usize, batch: Batch, verdicts: Verdicts },
+    Remembered { account: usize, group: Vec<Packed>, result: Result<(), JournalError> },
+    Answered { account: usize, packed: Packed, verdicts: Verdicts },
 }
 
 impl Flow<'_> {
     /// Rows that an earlier life of this run left resting, or in doubt and to be sent again.
     fn take_up(&mut self, recovery: &mut Recovery) {
         let (now, wall) = (Instant::now(), jiff::Timestamp::now());
-        for deferred in std::mem::take(&mut recovery.deferred) {
+        let mut waiting: HashMap<Position, Deferred> =
+            std::mem::take(&mut recovery.deferred).into_iter().map(|deferred| (deferred.position, deferred)).collect();
+        let rest_of = |deferred: &Deferred| {
+            let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
+            // A longer rest than any of our own was named by the service.
+            (rest, (rest > self.rules.backoff.max_delay).then_some(rest))
+        };
+        // A request that nobody answered goes again as it was, for the service may know its key.
+        for set in std::mem::take(&mut recovery.sets) {
+            if !set.iter().all(|position| waiting.contains_key(position)) {
+                continue;
+            }
+            let rows: Vec<Deferred> = set.iter().filter_map(|position| waiting.remove(position)).collect();
+            let Some((rest, named)) = rows.iter().map(rest_of).max() else { continue };
+            let account = self.preparer.account(&rows[0].account).unwrap_or_default();
+            let tickets = rows.iter().map(|row| Ticket { position: row.position, tried: row.attempts }).collect();
+            rows.iter().for_each(|row| recovery.settled.settle(row.position));
+            self.lanes.rest_together(account, tickets, now + rest, named);
+        }
+        for deferred in waiting.into_values() {
             // Not read again from the start: its ticket is enough.
             recovery.settled.settle(deferred.position);
-            let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
+            let (rest, named) = rest_of(&deferred);
             let account = self.preparer.account(&deferred.account).unwrap_or_default();
-            // A longer rest than any of our own was named by the service.
-            let named = (rest > self.rules.backoff.max_delay).then_some(rest);
             self.lanes.rest(account, Ticket { position: deferred.position, tried: deferred.attempts }, now + rest, named);
         }
     }
@@ -219,8 +243,31 @@ impl Flow<'_> {
 
     /// Rows whose rest is over come back into their lanes.
     fn wake(&mut self) -> Result<(), FlowError> {
-        for ticket in self.lanes.wake(Instant::now()) {
-            self.read_again(ticket, false)?;
+        for (account, due) in self.lanes.wake(Instant::now()) {
+            match due {
+                Due::Row(ticket) => self.read_again(ticket, false)?,
+                Due::Set(set) => self.read_together(account, set)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A request that must go again exactly as it was, because the service may know its key.
+    fn read_together(&mut self, account: usize, set: Vec<Ticket>) -> Result<(), FlowError> {
+        let mut deliveries = Vec::with_capacity(set.len());
+        let mut lane = None;
+        for ticket in set {
+            let row = self.spool.read(ticket.position).map_err(FlowError::Spool)?;
+            match self.preparer.prepare(row, ticket.tried) {
+                Prepared::Ready(ready) => {
+                    lane.get_or_insert(ready.lane);
+                    deliveries.push(ready.delivery);
+                }
+                other => self.settle_unsent(other),
+            }
+        }
+        if let Some(lane) = lane {
+            self.lanes.put_sealed(account, &lane, deliveries);
         }
         Ok(())
     }
@@ -244,7 +291,8 @@ impl Flow<'_> {
         while self.closing.is_none() {
             self.hungry = false;
             for account in 0..self.preparer.accounts().len() {
-                self.hungry |= self.gather(account)?;
+                let more = rows.is_open() && self.lanes.has_room();
+                self.hungry |= self.gather(account, more)?;
             }
             // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
             if !(self.hungry || rows.counts) || !self.lanes.has_room() || self.unflushed >= 1024 {
@@ -273,20 +321,20 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Gathers groups of this account until its road is full; says whether it wants more rows.
-    fn gather(&mut self, account: usize) -> Result<bool, FlowError> {
+    /// Gathers groups of this account until its road is full; says whether it wants more rows, if there are `more`.
+    fn gather(&mut self, account: usize, more: bool) -> Result<bool, FlowError> {
         loop {
-            let mut group: Vec<Batch> = Vec::new();
+            let mut group: Vec<Packed> = Vec::new();
             let mut rows = 0;
             let hungry = loop {
                 if rows >= self.rules.batch_size {
                     break None;
                 }
                 let backlog = self.preparer.accounts()[account].platform.backlog();
-                match self.lanes.turn(account, backlog) {
-                    Turn::Batch(deliveries) => {
+                match self.lanes.turn(account, backlog, more) {
+                    Turn::Batch(lane, deliveries) => {
                         rows += deliveries.len();
-                        group.extend(Batch::new(deliveries));
+                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
                     }
                     Turn::Read(ticket) => self.read_again(ticket, true)?,
                     Turn::Hungry => break Some(true),
@@ -303,11 +351,11 @@ impl Flow<'_> {
     }
 
     /// The intent of a group: one transaction, durable before any of it leaves.
-    fn remember(&mut self, account: usize, group: Vec<Batch>) {
+    fn remember(&mut self, account: usize, group: Vec<Packed>) {
         let name = &self.preparer.accounts()[account].name;
         let attempts: Vec<Attempt> = group
             .iter()
-            .map(|batch| Attempt {
+            .map(|Packed { batch, .. }| Attempt {
                 account: name.clone(),
                 positions: batch.deliveries().iter().map(|d| (d.envelope.position, d.envelope.attempt)).collect(),
             })
@@ -351,82 +399,154 @@ impl Flow<'_> {
             self.remembering -= 1;
         }
         if let Some(Step::Remembered { account, group, .. }) = &step {
-            self.lanes.handed(*account, group.iter().map(|batch| batch.deliveries().len()).sum());
+            self.lanes.handed(*account, group.iter().map(|packed| packed.batch.deliveries().len()).sum());
         }
         match step {
             None => {} // the task was aborted: its rows stay in doubt in the journal
             Some(Step::Remembered { account, group, result: Ok(()) }) => {
-                for batch in group {
-                    self.send(account, batch);
+                for packed in group {
+                    self.send(account, packed);
                 }
             }
             Some(Step::Remembered { account, group, result: Err(error) }) => {
                 // Not remembered, so not sent: the rows stay pending.
-                for batch in group {
-                    self.give_back(account, batch);
+                for packed in group {
+                    self.give_back(account, &packed);
                 }
                 self.close(Exit::Disk, Some(error.to_string()));
             }
-            Some(Step::Answered { account, batch, verdicts }) => self.judge(account, batch, verdicts),
+            Some(Step::Answered { account, packed, verdicts }) => self.judge(account, packed, verdicts),
         }
         self.progress.tally(&self.tally);
     }
 
-    fn send(&mut self, account: usize, batch: Batch) {
+    fn send(&mut self, account: usize, packed: Packed) {
         if self.closing.is_some() {
             // Remembered, but it need not leave any more: as if it had not been tried.
-            for delivery in batch.deliveries() {
+            for delivery in packed.batch.deliveries() {
                 self.record(delivery, delivery.envelope.attempt - 1, Mark::Pending);
             }
-            self.give_back(account, batch);
+            self.give_back(account, &packed);
             return;
         }
-        for Delivery { envelope, .. } in batch.deliveries() {
+        for Delivery { envelope, .. } in packed.batch.deliveries() {
             self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });
         }
         let platform = self.preparer.accounts()[account].platform.clone();
         self.tasks.spawn(async move {
-            let answer = AssertUnwindSafe(platform.send(&batch)).catch_unwind().await;
+            let answer = AssertUnwindSafe(platform.send(&packed.batch)).catch_unwind().await;
             let verdicts = answer.unwrap_or_else(|_| {
                 let error = SendError::new(ErrorKind::InDoubt, "sending failed inside notify; please report it");
-                Verdicts::all(&batch, &Err(error))
+                Verdicts::all(&packed.batch, &Err(error))
             });
-            Step::Answered { account, batch, verdicts }
+            Step::Answered { account, packed, verdicts }
         });
     }
 
-    fn give_back(&mut self, account: usize, batch: Batch) {
-        for delivery in batch.into_deliveries() {
-            if let Ok(lane) = self.preparer.accounts()[account].lane(&delivery.envelope.to) {
-                self.lanes.landed(account, &lane);
+    fn give_back(&mut self, account: usize, packed: &Packed) {
+        self.lanes.landed(account, &packed.lane, packed.batch.deliveries().len());
+    }
+
+    /// What follows from the answer to one request.
+    fn judge(&mut self, account: usize, packed: Packed, verdicts: Verdicts) {
+        self.give_back(account, &packed);
+        let Packed { lane, batch } = packed;
+        for delivery in batch.deliveries() {
+            self.flying.remove(&delivery.envelope.position);
+        }
+        if let Some(pause) = verdicts.pause() {
+            self.lanes.hold(account, &lane, Some(pause.reach), pause.wait, false);
+        }
+        if let Some(refused) = verdicts.blame().cloned() {
+            return self.split(account, &lane, batch, verdicts, &refused);
+        }
+        let verdicts = verdicts.into_inner();
+        // The service may know the key of exactly this set: it is not broken up while that is open.
+        if batch.deliveries().len() > 1
+            && let Some(error) = failed_alike(&verdicts)
+        {
+            return self.together(account, &lane, batch, error);
+        }
+        for (delivery, verdict) in batch.into_deliveries().into_iter().zip(verdicts) {
+            self.settle(account, &lane, delivery, verdict);
+        }
+    }
+
+    /// The service refused a request for the sake of some of it, and took nothing: who is named fails, the others go again; where
+    /// nobody is named, the halves do. A refusal costs no attempt.
+    fn split(&mut self, account: usize, lane: &LaneKey, batch: Batch, verdicts: Verdicts, refused: &Refused) {
+        let verdicts = verdicts.into_inner();
+        let named = |at: usize| matches!(refused, Refused::For(culprits) if culprits.contains(&at));
+        let mut others = Vec::new();
+        for (at, (delivery, verdict)) in batch.into_deliveries().into_iter().zip(verdicts).enumerate() {
+            if named(at) {
+                self.settle(account, lane, delivery, verdict);
+            } else {
+                self.record(&delivery, delivery.envelope.attempt - 1, Mark::Pending);
+                others.push(delivery);
+            }
+        }
+        if *refused == Refused::Somewhere {
+            let second = others.split_off(others.len() / 2);
+            self.lanes.put_sealed(account, lane, second);
+        }
+        self.lanes.put_sealed(account, lane, others);
+    }
+
+    /// A request that nobody answered, or that was put off as a whole: it rests and goes again with exactly the same deliveries.
+    fn together(&mut self, account: usize, lane: &LaneKey, batch: Batch, error: SendError) {
+        let owner = self.preparer.accounts()[account].name.clone();
+        let attempt = batch.first().envelope.attempt;
+        match self.next(account, lane, attempt, &error) {
+            Next::Retry(wait) => {
+                let named = error.retry_after;
+                let error = SendError { retry_after: Some(wait), ..error };
+                let mut set = Vec::with_capacity(batch.deliveries().len());
+                for delivery in batch.deliveries() {
+                    let attempt = delivery.envelope.attempt;
+                    self.progress.deferred(delivery, &error, wait);
+                    self.record(delivery, attempt, Mark::Outcome(Outcome::Deferred(error.clone())));
+                    set.push(Ticket { position: delivery.envelope.position, tried: attempt });
+                }
+                self.lanes.rest_together(account, set, Instant::now() + wait, named);
+            }
+            Next::Hold(wait) => {
+                self.progress.held(&owner, &error, wait);
+                for delivery in batch.deliveries() {
+                    self.record(delivery, delivery.envelope.attempt - 1, Mark::Pending);
+                }
+                self.lanes.hold(account, lane, error.reach, wait, true);
+                self.lanes.put_sealed(account, lane, batch.into_deliveries());
+            }
+            Next::Reject | Next::Halt => {
+                for delivery in batch.into_deliveries() {
+                    self.settle(account, lane, delivery, Err(error.clone()));
+                }
             }
         }
     }
 
-    fn judge(&mut self, account: usize, batch: Batch, verdicts: Verdicts) {
-        for (delivery, verdict) in batch.into_deliveries().into_iter().zip(verdicts.into_inner()) {
-            self.settle(account, delivery, verdict);
-        }
+    /// What is done about a failure of this account.
+    fn next(&mut self, account: usize, lane: &LaneKey, attempt: u32, error: &SendError) -> Next {
+        let capability = self.preparer.accounts()[account].platform.capability();
+        let idempotent = capability.idempotent || self.rules.in_doubt == Doubt::Resend;
+        let (holds, proven) = (self.lanes.holds(account, lane, error.reach), self.lanes.proven(account));
+        self.rules.backoff.next(attempt, error, idempotent, holds, proven, &mut self.chance)
     }
 
-    /// What follows from one answer.
-    fn settle(&mut self, account: usize, delivery: Delivery, verdict: Verdict) {
-        let owner: &Account = &self.preparer.accounts()[account];
+    /// What follows from the answer for one delivery.
+    fn settle(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, verdict: Verdict) {
         let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
-        let Ok(lane) = owner.lane(&delivery.envelope.to) else { return };
-        self.lanes.landed(account, &lane);
-        self.flying.remove(&position);
         let error = match verdict {
             Ok(receipt) => {
-                self.lanes.proved(account, &lane);
+                self.lanes.proved(account, lane);
                 self.conclude(&delivery, Outcome::Sent(receipt));
                 return;
             }
             Err(error) => error,
         };
-        let idempotent = owner.platform.capability().idempotent || self.rules.in_doubt == Doubt::Resend;
-        let (holds, proven) = (self.lanes.holds(account, &lane), self.lanes.proven(account));
-        let next = self.rules.backoff.next(attempt, &error, idempotent, holds, proven, &mut self.chance);
+        let next = self.next(account, lane, attempt, &error);
+        let owner: &Account = &self.preparer.accounts()[account];
         let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };
         match next {
             Next::Retry(wait) => {
@@ -440,8 +560,9 @@ impl Flow<'_> {
             Next::Hold(wait) => {
                 self.progress.held(&owner.name, &error, wait);
                 self.record(&delivery, attempt - 1, Mark::Pending);
-                self.lanes.hold(account, &lane, wait);
-                self.lanes.put_first(crate::lane::Ready { account, lane, delivery });
+                self.lanes.hold(account, lane, error.reach, wait, true);
+                let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
+                self.lanes.put_first(Ready { account, lane: lane.clone(), share, delivery });
             }
             Next::Halt => {
                 self.record(&delivery, attempt - 1, Mark::Pending);
@@ -592,7 +713,7 @@ impl Flow<'_> {
             self.journal.set_rows(self.tally.total).await?;
         }
         if self.rules.in_doubt == Doubt::Skip && self.tally.undecided > 0 {
-            self.journal.decide_in_doubt(Decision::Skip, &mut Recovery::default()).await?;
+            self.journal.decide_in_doubt(Decision::Skip, None, &mut Recovery::default()).await?;
             self.tally.undecided = 0;
         }
         let mut exit = self.closing.unwrap_or(Exit::Done);
@@ -610,4 +731,10 @@ impl Flow<'_> {
         }
         Ok(Ending { tally: self.tally, exit, reasons: self.reasons })
     }
+}
+
+/// The error of a request that failed as a whole, with the same kind for each delivery.
+fn failed_alike(verdicts: &[Verdict]) -> Option<SendError> {
+    let Some(Err(first)) = verdicts.first() else { return None };
+    verdicts.iter().all(|verdict| matches!(verdict, Err(error) if error.kind == first.kind)).then(|| first.clone())
 }

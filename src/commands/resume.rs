@@ -9,12 +9,13 @@ use super::launch::{self, Going};
 use super::open;
 use super::open::Scene;
 use super::status;
+use crate::account::Account;
 use crate::cli::{Global, Resume};
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::{self, Pinned, Settings};
 use crate::journal::folder::RunFolder;
-use crate::journal::recovery::{Decision, Recovery};
+use crate::journal::recovery::{Decision, Keyed, Recovery};
 use crate::journal::runs::Summary;
 use crate::journal::writer::Journal;
 use crate::prepare::Preparer;
@@ -78,6 +79,11 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         journal.set_rows(rows).await.map_err(disk)?;
         recovery.tally.total = rows;
     }
+    // What the service itself drops when it has it already is sent again without a question.
+    let keyed = keyed(&preparer);
+    if !keyed.is_empty() && settings.in_doubt != Doubt::Skip {
+        journal.decide_in_doubt(Decision::Resend, Some(keyed), &mut recovery).await.map_err(disk)?;
+    }
     let doubtful = recovery.tally.undecided;
     if doubtful == 0 && recovery.tally.pending() == 0 {
         // Every row is settled and only the end was not told: the report could not be written, say. It is made now.
@@ -109,10 +115,10 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
             ),
         ),
         Doubt::Resend => {
-            journal.decide_in_doubt(Decision::Resend, &mut recovery).await.map_err(disk)?;
+            journal.decide_in_doubt(Decision::Resend, None, &mut recovery).await.map_err(disk)?;
         }
         Doubt::Skip => {
-            journal.decide_in_doubt(Decision::Skip, &mut recovery).await.map_err(disk)?;
+            journal.decide_in_doubt(Decision::Skip, None, &mut recovery).await.map_err(disk)?;
         }
         Doubt::Ask => {}
     }
@@ -129,6 +135,19 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop(lock);
     Ok(exit)
+}
+
+/// The accounts whose service knows our keys, and since when.
+fn keyed(preparer: &Preparer) -> Vec<Keyed> {
+    let now = jiff::Timestamp::now();
+    let since = |account: &Account| {
+        let capability = account.platform.capability();
+        // Not to the last moment: the request needs its time too.
+        let back = capability.remembers.map(|time| time.mul_f64(0.9)).and_then(|time| jiff::SignedDuration::try_from(time).ok());
+        let since = back.map_or(Ok(jiff::Timestamp::UNIX_EPOCH), |back| now.checked_sub(back)).ok()?;
+        capability.idempotent.then(|| Keyed { account: account.name.clone(), since })
+    };
+    preparer.accounts().iter().filter_map(since).collect()
 }
 
 /// Reads the spool from end to end: where it is damaged nothing more is sent until a person has looked.

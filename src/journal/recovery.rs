@@ -3,7 +3,7 @@
 //! Invariant: an attempt that no outcome answers is in doubt. Every checksum is read; what does not fit stops here, before
 //! anything is sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -82,6 +82,20 @@ pub struct Recovery {
     pub in_doubt: u64,
     /// Of those, the ones whose process ended before the answer was known: found now.
     pub interrupted: u64,
+    /// The requests of several rows none of which is sent or failed, in the order of the request: what goes again goes as it was,
+    /// because a service may know the key of exactly this set. As many as were in flight or rest.
+    pub sets: Vec<Vec<Position>>,
+    /// All rows in doubt.
+    pub(crate) doubtful: HashSet<Position>,
+}
+
+/// The rows in doubt whose service drops what it has seen before: they may be sent again without asking anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyed {
+    /// Rows of this account,
+    pub account: Arc<str>,
+    /// tried since then; what is older the service may have forgotten.
+    pub since: Timestamp,
 }
 
 /// What becomes of the rows in doubt.
@@ -108,10 +122,12 @@ pub(crate) fn recover(store: &mut Store) -> Result<(Recovery, Vec<Record>), Jour
     }
     drop(rows);
     drop(cursor);
-    let lost = unanswered(store, &recovery.settled)?;
+    let Unanswered { lost, sets } = unanswered(store, &recovery.settled, &recovery.doubtful)?;
     recovery.interrupted = lost.len() as u64;
-    let at = Timestamp::now().as_millisecond();
-    let group = Group { attempts: Vec::new(), stamps: vec![(at, 0); lost.len()], records: lost };
+    recovery.sets = sets;
+    // They are told at the time of their attempt: how long a service remembers its key counts from then.
+    let (records, stamps) = lost.into_iter().map(|(record, at)| (record, (at, 0))).unzip();
+    let group = Group { attempts: Vec::new(), stamps, records };
     if !group.records.is_empty() {
         store.write(&group)?;
         for (record, &(at, _)) in group.records.iter().zip(&group.stamps) {
@@ -126,6 +142,9 @@ pub(crate) fn recover(store: &mut Store) -> Result<(Recovery, Vec<Record>), Jour
 
 impl Recovery {
     fn take(&mut self, known: &Known) {
+        if known.state == State::InDoubt {
+            self.doubtful.insert(known.position);
+        }
         if let Some(error) = known.error() {
             self.tally.notice(&known.account, &error, 1);
         }
@@ -149,14 +168,23 @@ impl Recovery {
     }
 }
 
-/// The attempts that no outcome answers, one record for each row. As many as were in flight.
-fn unanswered(store: &Store, settled: &Settled) -> Result<Vec<Record>, JournalError> {
+/// What the attempts say that the outcomes do not.
+struct Unanswered {
+    /// One record for each row whose attempt no outcome answers, and when that attempt was made. As many as were in flight.
+    lost: Vec<(Record, i64)>,
+    sets: Vec<Vec<Position>>,
+}
+
+/// Reads all attempts. A row in `doubtful` is settled too, and may yet be sent again.
+fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) -> Result<Unanswered, JournalError> {
     let failed = |error: rusqlite::Error| reading(store, &error);
     let mut answers = store.db.prepare("SELECT answers FROM outcome WHERE position = ?1").map_err(failed)?;
     let mut cursor = store.db.prepare("SELECT id, account, at, positions, sum FROM attempt ORDER BY id").map_err(failed)?;
     let mut rows = cursor.query([]).map_err(failed)?;
     // A row may stand in several attempts without an answer (a put-back that was lost): the newest counts.
-    let mut lost: HashMap<i64, Record> = HashMap::new();
+    let mut lost: HashMap<i64, (Record, i64)> = HashMap::new();
+    let mut sets: Vec<Vec<Position>> = Vec::new();
+    let mut newest: HashMap<Position, usize> = HashMap::new();
     let mut expected = 1i64;
     while let Some(row) = rows.next().map_err(failed)? {
         let id: i64 = row.get(0).map_err(failed)?;
@@ -175,6 +203,18 @@ fn unanswered(store: &Store, settled: &Settled) -> Result<Vec<Record>, JournalEr
             return Err(misfit(format!("attempt {id} does not fit its checksum")));
         }
         let positions = seal::unpack(bytes).ok_or_else(|| misfit(format!("the rows of attempt {id} cannot be read")))?;
+        let of_set = |(key, _): &(i64, u32)| seal::position(*key).filter(|at| !settled.is_settled(*at) || doubtful.contains(at));
+        if positions.len() > 1
+            && let Some(set) = positions.iter().map(of_set).collect::<Option<Vec<_>>>()
+        {
+            newest.extend(set.iter().map(|position| (*position, sets.len())));
+            sets.push(set);
+        } else if !newest.is_empty() {
+            positions.iter().filter_map(|(key, _)| seal::position(*key)).for_each(|position| {
+                newest.remove(&position);
+            });
+        }
+        let at: i64 = row.get(2).map_err(failed)?;
         for (key, attempts) in positions {
             let position = seal::position(key).ok_or_else(|| misfit(format!("attempt {id} names a row that cannot be")))?;
             // A settled row answers all attempts before it, and none follows without its being put back first.
@@ -185,17 +225,20 @@ fn unanswered(store: &Store, settled: &Settled) -> Result<Vec<Record>, JournalEr
             if answered.is_none_or(|answered| answered < id) {
                 let error = SendError::new(ErrorKind::InDoubt, INTERRUPTED);
                 let mark = Mark::Outcome(Outcome::Failed(error));
-                lost.insert(key, Record { position, account: account.clone(), attempts, mark });
+                lost.insert(key, (Record { position, account: account.clone(), attempts, mark }, at));
             }
         }
     }
-    let mut lost: Vec<Record> = lost.into_values().collect();
-    lost.sort_unstable_by_key(|record| record.position);
-    Ok(lost)
+    let mut lost: Vec<(Record, i64)> = lost.into_values().collect();
+    lost.sort_unstable_by_key(|(record, _)| record.position);
+    // A row that was tried in another request since then has left the set.
+    let whole = |(at, set): &(usize, Vec<Position>)| set.iter().all(|position| newest.get(position) == Some(at));
+    let sets = sets.into_iter().enumerate().filter(whole).map(|(_, set)| set).collect();
+    Ok(Unanswered { lost, sets })
 }
 
-/// Carries out the decision; what is to be sent again is returned.
-pub(crate) fn decide(store: &mut Store, decision: Decision) -> Result<Vec<Known>, JournalError> {
+/// Carries out the decision for all rows in doubt, or for those of `only`; what is to be sent again is returned.
+pub(crate) fn decide(store: &mut Store, decision: Decision, only: Option<&[Keyed]>) -> Result<Vec<Known>, JournalError> {
     const AT_ONCE: usize = 1000;
     let mut decided = Vec::new();
     let mut after = -1i64;
@@ -209,6 +252,11 @@ pub(crate) fn decide(store: &mut Store, decision: Decision) -> Result<Vec<Known>
         {
             let mut outcomes = OutcomeWriter::new(db).map_err(failed)?;
             for known in undecided {
+                let named = |keyed: &Keyed| keyed.account == known.account && known.at >= keyed.since;
+                // What a person has decided stays so unless a person asks.
+                if only.is_some_and(|only| known.decided || !only.iter().any(named)) {
+                    continue;
+                }
                 let mut changed = known.clone();
                 match decision {
                     Decision::Resend => {

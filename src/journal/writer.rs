@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use crate::journal::ballast;
 use crate::journal::damage::{JournalError, Trouble};
 use crate::journal::folder::RunFolder;
-use crate::journal::recovery::{self, Decision, Deferred, Recovery};
+use crate::journal::recovery::{self, Decision, Deferred, Keyed, Recovery};
 use crate::journal::store::{Group, Store};
 use crate::journal::table::Known;
 use crate::journal::{Attempt, Follow, Record};
@@ -33,7 +33,7 @@ enum Order {
     Attempt(Vec<Attempt>, Reply),
     Record(Record, i64),
     Flush(Reply),
-    Decide(Decision, oneshot::Sender<Result<Vec<Known>, JournalError>>),
+    Decide(Decision, Option<Vec<Keyed>>, oneshot::Sender<Result<Vec<Known>, JournalError>>),
     Rows(u64, Reply),
     Close(Reply),
 }
@@ -133,13 +133,18 @@ impl Journal {
         self.ask(|reply| Order::Rows(rows, reply)).await
     }
 
-    /// Decides about all rows in doubt, durably, and brings `recovery` up to date.
+    /// Decides about all rows in doubt, or only about those, durably, and brings `recovery` up to date.
     ///
     /// # Errors
     /// The disk; `recovery` is unchanged then.
-    pub async fn decide_in_doubt(&self, decision: Decision, recovery: &mut Recovery) -> Result<u64, JournalError> {
+    pub async fn decide_in_doubt(
+        &self,
+        decision: Decision,
+        only: Option<Vec<Keyed>>,
+        recovery: &mut Recovery,
+    ) -> Result<u64, JournalError> {
         let (reply, answer) = oneshot::channel();
-        self.orders.send(Order::Decide(decision, reply)).map_err(|_| self.gone())?;
+        self.orders.send(Order::Decide(decision, only, reply)).map_err(|_| self.gone())?;
         let decided = answer.await.map_err(|_| self.gone())??;
         for known in &decided {
             if decision == Decision::Skip {
@@ -312,9 +317,9 @@ impl Writer {
                     let _ = reply.send(closed);
                     return;
                 }
-                Some(Order::Decide(decision, reply)) => {
+                Some(Order::Decide(decision, only, reply)) => {
                     let decided = match &self.health {
-                        Health::Well => recovery::decide(&mut self.store, decision),
+                        Health::Well => recovery::decide(&mut self.store, decision, only.as_deref()),
                         Health::Draining(error) | Health::Dead(error) => Err(error.clone()),
                     };
                     let _ = reply.send(decided);

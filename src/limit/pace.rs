@@ -9,7 +9,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Rate, RateLimiter};
 
-use super::quota::{Quota, Scope};
+use super::quota::{Quota, Scope, Unit};
 
 /// The monotonic clock of the runtime, which tests can pause.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +23,9 @@ impl Clock for RunClock {
     }
 }
 
-type Window = RateLimiter<NotKeyed, InMemoryState, RunClock, NoOpMiddleware<std::time::Instant>>;
+type Limiter = RateLimiter<NotKeyed, InMemoryState, RunClock, NoOpMiddleware<std::time::Instant>>;
+
+type Window = (Limiter, NonZeroU32);
 
 /// Several windows that must all admit a delivery.
 ///
@@ -32,6 +34,8 @@ type Window = RateLimiter<NotKeyed, InMemoryState, RunClock, NoOpMiddleware<std:
 struct Gate {
     windows: Vec<Window>,
     passed: usize,
+    /// How many permits the passed windows gave.
+    of: u32,
     used: std::time::Instant,
 }
 
@@ -40,32 +44,45 @@ impl Gate {
         let mut quotas = quotas.to_vec();
         quotas.sort_by_key(Quota::interval);
         let windows = quotas.iter().filter_map(window).collect();
-        Gate { windows, passed: 0, used: RunClock.now() }
+        Gate { windows, passed: 0, of: 0, used: RunClock.now() }
     }
 
-    fn admit(&mut self) -> Result<(), Duration> {
+    /// Permits for so many at once, or for fewer where the first windows gave fewer before; or how long until there are any. More
+    /// than a window's burst is asked for as the burst.
+    fn admit(&mut self, count: u32) -> Result<u32, Duration> {
         self.used = RunClock.now();
-        while let Some(window) = self.windows.get(self.passed) {
-            match window.check() {
-                Ok(()) => self.passed += 1,
+        let mut wanted = if self.passed > 0 { count.min(self.of) } else { count };
+        while let Some((window, burst)) = self.windows.get(self.passed) {
+            wanted = wanted.min(burst.get());
+            let asked = NonZeroU32::new(wanted).unwrap_or(NonZeroU32::MIN);
+            match window.check_n(asked) {
+                Ok(Ok(())) => {
+                    self.passed += 1;
+                    self.of = wanted;
+                }
                 // A timer may fire up to a millisecond early; asking too soon would only cost another round.
-                Err(not_until) => return Err(not_until.wait_time_from(RunClock.now()).max(Duration::from_micros(100))),
+                Ok(Err(not_until)) => return Err(not_until.wait_time_from(RunClock.now()).max(Duration::from_micros(100))),
+                // Not more than the burst is ever asked for; should it be, one window less is better than a standstill.
+                Err(_) => self.passed += 1,
             }
         }
         self.passed = 0;
-        Ok(())
+        Ok(wanted)
     }
 }
 
 fn window(quota: &Quota) -> Option<Window> {
     let rate = Rate::with_period(quota.interval())?.allow_burst(quota.burst);
-    Some(RateLimiter::direct_with_clock(rate, RunClock))
+    Some((RateLimiter::direct_with_clock(rate, RunClock), quota.burst))
 }
 
 /// The pace of one account: its own windows, and those of every domain and address it sends to.
 #[derive(Debug)]
 pub struct Pace {
     account: Gate,
+    requests: Gate,
+    /// The request has its permit, its deliveries have not.
+    asked: bool,
     domain: Vec<Quota>,
     address: Vec<Quota>,
     /// Bounded by pruning: a gate that has been idle for longer than its windows remembers nothing.
@@ -77,8 +94,12 @@ impl Pace {
     /// Keeps these quotas.
     pub fn new(quotas: &[Quota]) -> Self {
         let of = |scope| quotas.iter().filter(|q| q.scope == scope).copied().collect::<Vec<_>>();
+        let (requests, deliveries): (Vec<Quota>, Vec<Quota>) =
+            of(Scope::Account).into_iter().partition(|quota| quota.of == Unit::Requests);
         Pace {
-            account: Gate::new(&of(Scope::Account)),
+            account: Gate::new(&deliveries),
+            requests: Gate::new(&requests),
+            asked: false,
             domain: of(Scope::Domain),
             address: of(Scope::Address),
             keyed: HashMap::new(),
@@ -109,13 +130,20 @@ impl Pace {
         Ok(())
     }
 
-    /// A permit of the account, or how long until there is one.
-    pub fn ready(&mut self) -> Result<(), Duration> {
-        self.account.admit()
+    /// The account's permit for a request, and for so many deliveries in it (fewer, where its burst is smaller); or how long until
+    /// there is one.
+    pub fn ready(&mut self, deliveries: usize) -> Result<usize, Duration> {
+        if !self.asked {
+            self.requests.admit(1)?;
+            self.asked = true;
+        }
+        let admitted = self.account.admit(u32::try_from(deliveries).unwrap_or(u32::MAX))?;
+        self.asked = false;
+        Ok(admitted as usize)
     }
 
     fn ask(keyed: &mut HashMap<(Scope, String), Gate>, quotas: &[Quota], scope: Scope, key: &str) -> Result<(), Duration> {
-        keyed.entry((scope, key.to_ascii_lowercase())).or_insert_with(|| Gate::new(quotas)).admit()
+        keyed.entry((scope, key.to_ascii_lowercase())).or_insert_with(|| Gate::new(quotas)).admit(1).map(|_| ())
     }
 
     fn prune(&mut self) {
@@ -150,8 +178,8 @@ mod tests {
         let start = tokio::time::Instant::now();
         let mut times = Vec::new();
         while times.len() < count {
-            match pace.ready() {
-                Ok(()) => times.push(start.elapsed().as_millis()),
+            match pace.ready(1) {
+                Ok(_) => times.push(start.elapsed().as_millis()),
                 Err(wait) => tokio::time::sleep(wait).await,
             }
         }

@@ -9,6 +9,15 @@ macro_rules! told {
 #[rustfmt::skip]
 pub const BUILT_IN: &[(&str, &str)] = told![
     // Feishu, DingTalk, WeCom, LINE
+    "feishu-bot"
+    "feishu-app"
+    "feishu-batch"
+    "dingtalk-robot"
+    "dingtalk-app"
+    "wecom-robot"
+    "wecom-app"
+    "line"
+    "line-multicast"
 
 
 
@@ -21,12 +30,22 @@ pub const BUILT_IN: &[(&str, &str)] = told![
 
 
     // SMS
-    "twilio" "vonage" "aws-sns"
+    "aliyun-sms"
+    "aliyun-sms-same"
+    "tencent-sms"
+    "twilio"
+    "vonage"
+    "aws-sns"
 
 
 
     // Email by HTTP
-    "sendgrid" "mailgun" "postmark" "resend" "ses" "brevo"
+    "sendgrid"
+    "mailgun"
+    "postmark"
+    "resend"
+    "ses"
+    "brevo"
 
 
 

@@ -78,9 +78,19 @@ pub struct Share {
 pub struct LaneKey(pub Arc<str>);
 
 impl LaneKey {
+    /// Stands before the group of those that may share a request.
+    pub const GROUP: char = '\u{1}';
+
     /// The whole account is one lane.
     pub fn whole() -> Self {
         LaneKey(Arc::from(""))
+    }
+
+    /// The part of the lane that may share a request; what must go alone waits by itself.
+    #[must_use]
+    pub fn grouped(&self, share: Option<Share>) -> Self {
+        let group = share.map_or_else(|| "alone".to_owned(), |share| format!("{:016x}", share.group));
+        LaneKey(Arc::from(format!("{}{}{group}", self.0, Self::GROUP)))
     }
 }
 

@@ -114,12 +114,12 @@ fn a_decision_about_rows_in_doubt_is_kept_and_the_mark_of_a_possible_duplicate_s
         let (_copy, folder) = crash(&original);
         let (journal, mut recovery) = Journal::open(&folder, nobody()).expect("open");
         assert_eq!(recovery.in_doubt, 2);
-        assert_eq!(journal.decide_in_doubt(Decision::Skip, &mut recovery).await.expect("skip"), 2);
+        assert_eq!(journal.decide_in_doubt(Decision::Skip, None, &mut recovery).await.expect("skip"), 2);
         assert_eq!((recovery.in_doubt, recovery.tally.in_doubt), (0, 2));
         journal.close().await.expect("closed");
         let (journal, mut recovery) = Journal::open(&folder, nobody()).expect("open");
         assert_eq!((recovery.in_doubt, recovery.tally.in_doubt, recovery.interrupted), (0, 2, 0), "not asked about again");
-        assert_eq!(journal.decide_in_doubt(Decision::Resend, &mut recovery).await.expect("resend"), 2);
+        assert_eq!(journal.decide_in_doubt(Decision::Resend, None, &mut recovery).await.expect("resend"), 2);
         assert_eq!(counts(&recovery), (0, 0, 0, 3));
         assert_eq!(recovery.deferred.iter().map(|d| (d.position.row, d.attempts)).collect::<Vec<_>>(), [(0, 1), (1, 1)]);
         journal.attempt(vec![attempt([(0, 2)])]).await.expect("durable");

@@ -105,7 +105,7 @@ proptest! {
                     }
                     Step::Decide(resend) => {
                         let decision = if resend { Decision::Resend } else { Decision::Skip };
-                        journal.decide_in_doubt(decision, &mut Recovery::default()).await.expect("decided");
+                        journal.decide_in_doubt(decision, None, &mut Recovery::default()).await.expect("decided");
                         if resend {
                             for belief in oracle.values_mut().filter(|b| b.state == Some(State::InDoubt)) {
                                 belief.state = None;

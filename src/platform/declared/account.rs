@@ -14,7 +14,7 @@ use crate::platform::declared::condition::Condition;
 use crate::platform::declared::definition::check::check_header;
 use crate::platform::declared::definition::request::Method;
 use crate::platform::declared::definition::when::When;
-use crate::platform::declared::definition::{Definition, Override};
+use crate::platform::declared::definition::{Definition, Override, Var};
 use crate::platform::declared::text::find::{Scope, find, is_empty};
 use crate::platform::declared::text::leaf::Text;
 use crate::platform::declared::text::tree::Tree;
@@ -40,6 +40,8 @@ pub struct Account {
     pub idempotent: Option<bool>,
     /// `ca_file:`.
     pub ca_file: Option<PathBuf>,
+    /// Keys over which a row's or a template's own value goes.
+    pub yields: Vec<String>,
 }
 
 /// The value of an account's own header.
@@ -100,7 +102,7 @@ impl Account {
                     Some(secret.expose_secret().to_owned())
                 }
                 Some(value) => Some(scalar(&value).ok_or_else(|| wrong(name, "must be text"))?),
-                None => var.default.clone(),
+                None => var.default.clone().or_else(|| by_another(var, &values)),
             };
             let value = value.filter(|value| !value.is_empty());
             if let Some(value) = &value {
@@ -124,6 +126,7 @@ impl Account {
             }
         }
         complete(&mut values, definition).map_err(|(name, what)| wrong(&name, &what))?;
+        let own: Vec<String> = values.keys().cloned().collect();
         values.insert("secret".to_owned(), Value::Object(hidden));
 
         let mut account = Account {
@@ -135,6 +138,7 @@ impl Account {
             success: None,
             idempotent: None,
             ca_file: None,
+            yields: definition.fields.0.iter().map(|(field, _)| field).filter(|field| own.contains(field)).cloned().collect(),
         };
         for part in &definition.overrides {
             let key = part.key();
@@ -202,7 +206,7 @@ impl Account {
     /// Whether the value of that name is the account's own, and so the same for every row.
     pub fn owns(&self, name: &str) -> bool {
         let first = name.split('.').next().unwrap_or(name);
-        self.values.contains_key(name) || first == "secret"
+        (self.values.contains_key(name) && !self.yields.iter().any(|field| field == name)) || first == "secret"
     }
 
     /// Whether a `when` holds for this account; `signs` names the signatures that are made.
@@ -247,8 +251,17 @@ impl Account {
             success: None,
             idempotent: self.idempotent,
             ca_file: None,
+            yields: self.yields.clone(),
         }
     }
+}
+
+/// The default that another key, which stands before it in the file, decides.
+fn by_another(var: &Var, values: &Map<String, Value>) -> Option<String> {
+    var.default_by.0.iter().find_map(|(key, by)| {
+        let chosen = values.get(key)?.as_str()?;
+        by.0.iter().find(|(value, _)| value == chosen).map(|(_, default)| default.clone())
+    })
 }
 
 /// Header fields of such names hold credentials.

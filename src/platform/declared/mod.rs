@@ -22,7 +22,7 @@ use crate::platform::declared::condition::{Condition, Expect};
 use crate::platform::declared::definition::batch::Mode;
 use crate::platform::declared::definition::content::Part;
 use crate::platform::declared::definition::reply::Scope;
-use crate::platform::declared::definition::{Build, Definition, Honoured};
+use crate::platform::declared::definition::{Build, Definition, Honoured, Phone};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
 use crate::platform::declared::token::{Fetched, MARGIN, Vault};
@@ -340,7 +340,7 @@ fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
     let base = Addressing {
         columns: said.columns.clone(),
         fixed: None,
-        phone: said.phone,
+        phone: said.phone != Phone::No,
         fold_case: said.fold_case,
         secret: said.secret,
     };
@@ -394,10 +394,18 @@ impl Platform for Declared {
     }
 
     fn lane(&self, to: &Address) -> Result<LaneKey, SendError> {
+        if self.definition.addressing.phone != Phone::No {
+            let written = self.definition.addressing.written(to.as_str());
+            written.map_err(|what| SendError::new(ErrorKind::BadAddress, what))?;
+        }
+        if self.definition.form == Build::Email {
+            crate::platform::email::is_mailbox(to.as_str()).map_err(|what| SendError::new(ErrorKind::BadAddress, what))?;
+        }
         // What is held up separately has a hash for its key, because logs may show it.
         let place = if self.row_endpoint() {
             let url = self.composer.row_url(to)?;
-            format!("{}{}", crate::platform::http::host(&url), url.path())
+            // Some services name the target in the query.
+            format!("{}{}?{}", crate::platform::http::host(&url), url.path(), url.query().unwrap_or_default())
         } else if self.by_target {
             to.as_str().to_owned()
         } else {
@@ -414,6 +422,9 @@ impl Platform for Declared {
         self.lane(to)?;
         if !message.attachments.is_empty() && !takes(Part::Attachments) {
             return bad(format!("platform {name} carries no attachments: link to the file instead"));
+        }
+        if message.attachments.iter().any(|file| file.cid.is_some()) && !takes(Part::Inline) {
+            return bad(format!("platform {name} carries no image inside of the text: link to it instead"));
         }
         if (!message.cc.is_empty() || !message.bcc.is_empty()) && !takes(Part::Cc) {
             return bad(format!("platform {name} carries one recipient: _cc and _bcc are for email"));

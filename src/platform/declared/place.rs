@@ -25,6 +25,9 @@ pub fn scalar<'de, D: Deserializer<'de>, T: TryFrom<String, Error: Display>>(des
         fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
             self.visit_str(&number.to_string())
         }
+        fn visit_bool<E: de::Error>(self, yes: bool) -> Result<T, E> {
+            self.visit_str(if yes { "true" } else { "false" })
+        }
     }
     deserializer.deserialize_any(Scalar(PhantomData))
 }

@@ -3,6 +3,7 @@
 //! A row's data can fill the body's leaves, header values, path segments and query values; never the host, never a header's end.
 //! What the account alone decides is decided once, when it is opened.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -179,7 +180,8 @@ impl Composer {
     /// `BadMessage`: none; which there are, what each needs, what is in the way.
     pub(super) fn choose(&self, content: &Content<'_>) -> Result<usize, SendError> {
         let filled = |recipe: &Recipe| recipe.needs.iter().all(|name| content.filled(name) || self.account.get(name).is_some());
-        let fits = |recipe: &Recipe| filled(recipe) && (recipe.name.is_empty() || recipe.uses(content, &[]).is_ok());
+        let dropped = |recipe: &Recipe| recipe.without.iter().any(|name| content.filled(name));
+        let fits = |recipe: &Recipe| filled(recipe) && !dropped(recipe) && (recipe.name.is_empty() || recipe.uses(content, &[]).is_ok());
         let found = match content.forced() {
             Some(kind) => self.recipes.iter().position(|recipe| recipe.name == kind && fits(recipe)),
             None => self.recipes.iter().position(fits),
@@ -261,8 +263,10 @@ impl Composer {
         let recipe = &self.recipes[self.choose(&content)?];
         let endpoint = self.endpoint_of(to)?;
         let nonce = if self.wants_nonce(recipe) { self.known.nonce() } else { String::new() };
+        let to = self.shown_to(to);
         let envelope = Envelope {
-            to: self.shown_to(to),
+            to: &to,
+            to_form: self.definition.addressing.form_of(&to),
             id,
             attempt,
             endpoint: endpoint.as_ref().map_or("", Url::as_str),
@@ -271,7 +275,7 @@ impl Composer {
             nonce: &nonce,
             sketch: false,
         };
-        self.make(recipe, &envelope, &content, endpoint.as_ref(), |body| Ok(body))
+        self.make(recipe, &envelope, &content, endpoint.as_ref(), alone)
     }
 
     pub(super) fn wants_nonce(&self, recipe: &Recipe) -> bool {
@@ -289,9 +293,13 @@ impl Composer {
     }
 
     /// An URL is a credential and no name of a person: a body never repeats it.
-    pub(super) fn shown_to<'a>(&self, to: &'a Address) -> &'a str {
+    /// A telephone number stands in the form that the service wants.
+    pub(super) fn shown_to<'a>(&self, to: &'a Address) -> Cow<'a, str> {
         let row_url = self.definition.addressing.endpoint.is_some() && self.endpoint.is_none();
-        if row_url || to.as_str() == self.nobody { "" } else { to.as_str() }
+        if row_url || to.as_str() == self.nobody {
+            return Cow::Borrowed("");
+        }
+        self.definition.addressing.written(to.as_str()).unwrap_or(Cow::Borrowed(to.as_str()))
     }
 
     /// A request by its recipe; `place` puts in what several deliveries bring.
@@ -301,17 +309,18 @@ impl Composer {
         envelope: &Envelope<'_>,
         content: &Content<'_>,
         endpoint: Option<&Url>,
-        place: impl FnOnce(Filled) -> Result<Filled, SendError>,
+        place: impl FnOnce(Filled) -> Result<Placed, SendError>,
     ) -> Result<Call, SendError> {
         let bad = |what: String| SendError::new(ErrorKind::BadMessage, what);
         let mut values = self.known.values(&recipe.names, envelope, content, &self.definition.fields.0).map_err(bad)?;
         self.signing.make(&mut values, None).map_err(bad)?;
-        let (body, content_type) = match &recipe.body {
-            None => (Vec::new(), String::new()),
+        let (body, content_type, query) = match &recipe.body {
+            None => (Vec::new(), String::new(), Vec::new()),
             Some(form) => {
-                let filled =
-                    body::fill(form, Scope::of(&values), recipe.omit_empty, content.message, envelope.nonce).map_err(bad)?;
-                place(filled)?.written().map_err(bad)?
+                let filled = body::fill(form, Scope::of(&values), recipe.omit_empty, content.message, envelope.nonce).map_err(bad)?;
+                let (filled, query) = place(filled)?;
+                let (body, content_type) = filled.written().map_err(bad)?;
+                (body, content_type, query)
             }
         };
         if let Some(max) = self.definition.message.max.body.as_ref().filter(|max| body.len() > max.bytes) {
@@ -333,13 +342,21 @@ impl Composer {
                 url
             }
         };
-        recipe.add_query(&mut url, scope).map_err(bad)?;
+        recipe.add_query(&mut url, scope, &query).map_err(bad)?;
         let mut call = Call { method: recipe.method.clone(), url, headers, body };
         if !envelope.sketch {
             self.signing.finish(&mut call, &values, envelope.now, envelope.nonce).map_err(bad)?;
         }
         Ok(call)
     }
+}
+
+/// A body, and values of the query that stand in place of the recipe's own.
+pub(super) type Placed = (Filled, Vec<(String, String)>);
+
+/// The body of one delivery: nothing is put in.
+pub(super) fn alone(body: Filled) -> Result<Placed, SendError> {
+    Ok((body, Vec::new()))
 }
 
 /// Whether a header field or the account's credentials would travel with requests.

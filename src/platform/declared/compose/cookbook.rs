@@ -2,7 +2,7 @@
 
 use crate::platform::declared::compose::recipe::{Ground, Recipe};
 use crate::platform::declared::definition::Definition;
-use crate::platform::declared::definition::batch::{ListForm, Mode, Shared};
+use crate::platform::declared::definition::batch::{ListForm, Mode, Place, Shared};
 use crate::platform::declared::definition::form::{Entry, Form};
 use crate::platform::declared::definition::kinds::{Field, Kind};
 use crate::platform::declared::definition::request::{Bodies, Method};
@@ -22,8 +22,8 @@ pub struct SharedRecipe {
 
 /// The elements of a list.
 pub struct Elements {
-    /// Where in the body.
-    pub at: String,
+    /// Where in the request.
+    pub at: Place,
     /// An element.
     pub each: Tree,
     /// Its key.
@@ -48,6 +48,7 @@ pub fn recipes(definition: &Definition, ground: &Ground<'_>, signing: &[&str]) -
         let mut recipe = Recipe {
             name: name.to_owned(),
             needs: kind.and_then(|kind| kind.needs(name)).unwrap_or_default(),
+            without: kind.map(|kind| kind.without.clone()).unwrap_or_default(),
             method: method.clone(),
             url: ground.target(url)?,
             query: ground.query(&[&request.query.0, own_query])?,
@@ -126,6 +127,7 @@ fn shared_one(
     let mut recipe = Recipe {
         name: main.name.clone(),
         needs: main.needs.clone(),
+        without: main.without.clone(),
         method: request.and_then(|request| request.method).map_or_else(|| main.method.clone(), method_of),
         url: ground.target(url.ok_or("the request for several has no url")?)?,
         query: ground.query(&query)?,
@@ -138,14 +140,17 @@ fn shared_one(
     recipe.note_names(signing);
     let mut names: Vec<String> = batch.group_by.clone();
     let mut lists = Vec::with_capacity(batch.lists.len());
-    for list in &batch.lists {
+    for list in batch.lists.iter().filter(|list| ground.account.meets(list.when.as_ref(), ground.signs)) {
         let each = list.each.clone().unwrap_or_else(|| tree_of(body));
         names.extend(each.names().into_iter().map(str::to_owned));
         names.extend(list.key.iter().flat_map(|key| key.names().iter().cloned()));
-        lists.push(Elements { at: list.at.0.clone(), each, key: list.key.clone(), form: list.form, by: list.by.clone() });
+        lists.push(Elements { at: list.at.clone(), each, key: list.key.clone(), form: list.form, by: list.by.clone() });
     }
     names.sort();
     names.dedup();
+    if lists.is_empty() {
+        return Err("none of the lists of a shared request is for this account".to_owned());
+    }
     // Content that the shared request would leave out goes alone.
     let carried = |need: &String| {
         names

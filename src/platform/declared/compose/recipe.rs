@@ -23,6 +23,8 @@ pub struct Recipe {
     pub name: String,
     /// What must not be empty.
     pub needs: Vec<String>,
+    /// What must be empty.
+    pub without: Vec<String>,
     /// POST, PUT, GET.
     pub method: Method,
     /// Where to.
@@ -278,12 +280,16 @@ impl Recipe {
         Ok(headers)
     }
 
-    /// The query of a row.
+    /// The query of a row; `placed` holds values in place of the recipe's own.
     ///
     /// # Errors
     /// As [`Text::render`].
-    pub fn add_query(&self, url: &mut Url, scope: Scope<'_>) -> Result<(), String> {
+    pub fn add_query(&self, url: &mut Url, scope: Scope<'_>, placed: &[(String, String)]) -> Result<(), String> {
         for (name, when, ready) in &self.query {
+            if let Some((_, value)) = placed.iter().find(|(known, _)| known == name) {
+                url.query_pairs_mut().append_pair(name, value);
+                continue;
+            }
             if when.as_ref().is_some_and(|when| !when.holds(&|name| scope.filled(name))) {
                 continue;
             }

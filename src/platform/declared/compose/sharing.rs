@@ -8,11 +8,11 @@ use crate::delivery::Delivery;
 use crate::error::{ErrorKind, SendError};
 use crate::platform::Share;
 use crate::platform::declared::compose::body::Filled;
-use crate::platform::declared::compose::composer::{Composer, Moment};
+use crate::platform::declared::compose::composer::{Composer, Moment, Placed, alone};
 use crate::platform::declared::compose::content::Content;
 use crate::platform::declared::compose::cookbook::{Elements, SharedRecipe};
 use crate::platform::declared::compose::values::{Envelope, id_of};
-use crate::platform::declared::definition::batch::{ListForm, Shared};
+use crate::platform::declared::definition::batch::{ListForm, Place, Shared};
 use crate::platform::declared::text::find::{Scope, find, plain};
 use crate::platform::http::{Call, Url};
 use crate::recipient::Address;
@@ -44,18 +44,10 @@ impl Composer {
         let endpoint = self.endpoint_of(&delivery.envelope.to).ok()?;
         let url = endpoint.as_ref().map_or("", Url::as_str);
         // Everything that the request says once, at a moment that is the same for all.
-        let sketch = Envelope {
-            to: "",
-            id: "",
-            attempt: 0,
-            endpoint: url,
-            now: SystemTime::UNIX_EPOCH,
-            token: "",
-            nonce: "",
-            sketch: true,
-        };
-        let call = self.make(&shared.recipe, &sketch, &content, endpoint.as_ref(), Ok).ok()?;
-        let own = Envelope { to: self.shown_to(&delivery.envelope.to), id: delivery.envelope.id.as_str(), ..sketch };
+        let sketch = Envelope { to: "", to_form: "", id: "", attempt: 0, endpoint: url, now: SystemTime::UNIX_EPOCH, token: "", nonce: "", sketch: true };
+        let call = self.make(&shared.recipe, &sketch, &content, endpoint.as_ref(), alone).ok()?;
+        let to = self.shown_to(&delivery.envelope.to);
+        let own = Envelope { to: &to, to_form: self.definition.addressing.form_of(&to), id: delivery.envelope.id.as_str(), ..sketch };
         let values = self.known.values(&shared.names, &own, &content, &self.definition.fields.0).ok()?;
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         let mut add = |bytes: &[u8]| {
@@ -150,6 +142,7 @@ impl Composer {
         let id = id_of(deliveries);
         let outer = Envelope {
             to: "",
+            to_form: "",
             id: &id,
             attempt: first.envelope.attempt,
             endpoint: endpoint.as_ref().map_or("", Url::as_str),
@@ -163,8 +156,10 @@ impl Composer {
         for (at, delivery) in deliveries.iter().enumerate() {
             let blamed = |what: String| Unmade { error: SendError::new(ErrorKind::BadMessage, what), at: Some(at) };
             let content = Content::new(&delivery.message, fields);
+            let to = self.shown_to(&delivery.envelope.to);
             let own = Envelope {
-                to: self.shown_to(&delivery.envelope.to),
+                to: &to,
+                to_form: self.definition.addressing.form_of(&to),
                 id: delivery.envelope.id.as_str(),
                 attempt: delivery.envelope.attempt,
                 ..outer
@@ -188,9 +183,9 @@ fn short(digest: &[u8]) -> u64 {
 }
 
 /// Puts the elements where they belong.
-fn place(body: Filled, shared: &SharedRecipe, lists: Vec<Vec<(Option<String>, Value)>>) -> Result<Filled, SendError> {
+fn place(body: Filled, shared: &SharedRecipe, lists: Vec<Vec<(Option<String>, Value)>>) -> Result<Placed, SendError> {
     let wrong = |what: &str| SendError::new(ErrorKind::Misconfigured, what);
-    let mut body = body;
+    let (mut body, mut query) = (body, Vec::new());
     for (list, elements) in shared.lists.iter().zip(lists) {
         let value = match list.key {
             Some(_) => {
@@ -207,15 +202,22 @@ fn place(body: Filled, shared: &SharedRecipe, lists: Vec<Vec<(Option<String>, Va
             }
             (ListForm::Join, _) => return Err(wrong("an object cannot be joined")),
         };
+        let at = match &list.at {
+            Place::Body(at) => at,
+            Place::Query(name) => {
+                query.push((name.clone(), plain(&value).map(Into::into).unwrap_or_default()));
+                continue;
+            }
+        };
         match &mut body {
-            Filled::Json(root) => set_at(root, &list.at, value).ok_or_else(|| wrong("the elements have no place in the body"))?,
+            Filled::Json(root) => set_at(root, at, value).ok_or_else(|| wrong("the elements have no place in the body"))?,
             Filled::Form(map) => {
-                map.insert(list.at.trim_start_matches('/').to_owned(), value);
+                map.insert(at.trim_start_matches('/').to_owned(), value);
             }
             Filled::Text(_) | Filled::Parts(..) => return Err(wrong("only json and form carry several deliveries")),
         }
     }
-    Ok(body)
+    Ok((body, query))
 }
 
 /// Puts a value at a JSON pointer (RFC 6901), with the objects on the way to it.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::error::{ErrorKind, SendError};
 use crate::message::Message;
-use crate::platform::declared::compose::composer::Composer;
+use crate::platform::declared::compose::composer::{Composer, alone};
 use crate::platform::declared::compose::content::Content;
 use crate::platform::declared::compose::recipe::{Ground, Recipe};
 use crate::platform::declared::compose::values::Envelope;
@@ -20,10 +20,10 @@ impl Composer {
         let message = Message::default();
         let content = Content::new(&message, &self.definition.fields.0);
         let nonce = self.known.nonce();
-        let envelope = Envelope { to: "", id: "", attempt: 1, endpoint: "", now, token, nonce: &nonce, sketch: false };
+        let envelope = Envelope { to: "", to_form: "", id: "", attempt: 1, endpoint: "", now, token, nonce: &nonce, sketch: false };
         let wrong = |what: String| SendError::new(ErrorKind::Misconfigured, what);
         let recipe = self.side_recipe(side).map_err(wrong)?;
-        let called = self.make(&recipe, &envelope, &content, self.endpoint.as_ref(), Ok);
+        let called = self.make(&recipe, &envelope, &content, self.endpoint.as_ref(), alone);
         called.map_err(|error| SendError { kind: ErrorKind::Misconfigured, ..error })
     }
 
@@ -46,6 +46,7 @@ impl Composer {
         let mut recipe = Recipe {
             name: String::new(),
             needs: Vec::new(),
+            without: Vec::new(),
             method,
             url: ground.target(&side.url)?,
             query: ground.query(&[&side.query.0])?,

@@ -13,6 +13,7 @@ use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::content::{Content, mailbox};
 use crate::platform::declared::compose::files::{self, Encoded};
 use crate::platform::declared::definition::content::FieldOf;
+use crate::platform::declared::text::find::is_empty;
 use crate::platform::declared::definition::{Definition, IdemFormat};
 use crate::platform::sign::{to_hex, uuid5};
 use crate::sms::segments::{Counting, Encoding, count_as};
@@ -22,6 +23,8 @@ use crate::sms::segments::{Counting, Encoding, count_as};
 pub struct Envelope<'a> {
     /// Whom it is for; "" where the request says so elsewhere.
     pub to: &'a str,
+    /// What form that address has.
+    pub to_form: &'a str,
     /// The delivery's id, or that of the request.
     pub id: &'a str,
     /// The number of this try.
@@ -112,7 +115,10 @@ impl Known {
             if values.contains_key(key) && first != "now" {
                 continue;
             }
-            if let Some(value) = self.account.get(key).filter(|_| !(self.email && matches!(first, "from" | "reply_to"))) {
+            let own = if fields.iter().any(|(field, _)| field == key) { content.field(key)? } else { Value::Null };
+            if !is_empty(&own) {
+                values.insert(key.to_owned(), own);
+            } else if let Some(value) = self.account.get(key).filter(|_| !(self.email && matches!(first, "from" | "reply_to"))) {
                 values.insert(key.to_owned(), value.clone());
             } else if first == "now" {
                 now(&mut values, name, envelope.now);
@@ -135,6 +141,7 @@ impl Known {
         let answers = || message.reply_to.as_deref().or(self.reply_to.as_deref()).unwrap_or_default();
         Ok(Some(match name {
             "to" => json!(envelope.to),
+            "to_form" => json!(envelope.to_form),
             "id" => json!(envelope.id),
             "idem" => json!(if envelope.id.is_empty() { String::new() } else { self.idem(envelope.id) }),
             "attempt" => json!(envelope.attempt),

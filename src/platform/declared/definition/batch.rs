@@ -8,6 +8,7 @@ use crate::platform::declared::condition::Pointer;
 use crate::platform::declared::definition::form::{Entry, Form};
 use crate::platform::declared::definition::kinds::{Field, Kind};
 use crate::platform::declared::definition::request::{Bodies, Method, bodies};
+use crate::platform::declared::definition::when::When;
 use crate::platform::declared::place::{self, Named};
 use crate::platform::declared::text::leaf::Text;
 use crate::platform::declared::text::tree::Tree;
@@ -55,7 +56,9 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct List {
     /// Where in the body; "" is the body itself. In a form: `/Name`.
-    pub at: Pointer,
+    pub at: Place,
+    /// Only for accounts like that.
+    pub when: Option<When>,
     /// An element; `None` is the kind's own body.
     pub each: Option<Tree>,
     /// Its key, where the elements make an object.
@@ -64,6 +67,15 @@ pub struct List {
     pub form: ListForm,
     /// Between the elements of a joined text.
     pub by: String,
+}
+
+/// Where a list stands.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In the body, at a JSON pointer.
+    Body(String),
+    /// In the query, in place of the value of that name.
+    Query(String),
 }
 
 /// How elements are written.
@@ -148,7 +160,9 @@ impl TryFrom<RawRequest> for SharedRequest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawList {
-    at: Pointer,
+    at: Option<Pointer>,
+    query: Option<String>,
+    when: Option<When>,
     each: Option<Tree>,
     key: Option<Text>,
     #[serde(default, rename = "as")]
@@ -202,7 +216,7 @@ impl TryFrom<RawShared> for Shared {
                     (_, Some(_)) => return Err("`key` is for mode: map".to_owned()),
                     (_, None) => None,
                 };
-                vec![RawList { at, each: raw.each, key, form: ListForm::List, by: None }]
+                vec![RawList { at: Some(at), query: None, when: None, each: raw.each, key, form: ListForm::List, by: None }]
             }
         };
         let mut read = Vec::with_capacity(lists.len());
@@ -213,12 +227,20 @@ impl TryFrom<RawShared> for Shared {
             if list.key.is_some() && list.form == ListForm::Join {
                 return Err("a joined text has no keys".to_owned());
             }
+            let at = match (list.at, list.query) {
+                (Some(at), None) => Place::Body(at.0),
+                (None, Some(name)) if list.form == ListForm::List => {
+                    return Err(format!("the query value {name} is one text: write as: join, or as: json"));
+                }
+                (None, Some(name)) => Place::Query(name),
+                _ => return Err("a list stands either in the body (at) or in the query".to_owned()),
+            };
             let each = match (list.each, raw.mode) {
                 (None, Mode::Same) => Some(Tree::Text(Text::new("{{to}}")?)),
                 (each, _) => each,
             };
             let by = list.by.unwrap_or_else(|| ",".to_owned());
-            read.push(List { at: list.at, each, key: list.key, form: list.form, by });
+            read.push(List { at, when: list.when, each, key: list.key, form: list.form, by });
         }
         Ok(Shared {
             mode: raw.mode,

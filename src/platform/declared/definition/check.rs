@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::platform::declared::definition::Definition;
-use crate::platform::declared::definition::batch::Shared;
+use crate::platform::declared::definition::batch::{Place, Shared};
 use crate::platform::declared::definition::form::{Entry, Form};
 use crate::platform::declared::definition::kinds::{Field, Kind};
 use crate::platform::declared::definition::request::{Auth, Bodies};
@@ -53,6 +53,7 @@ pub const NAMES: &[&str] = &[
     "bcc",
     "jwt.project",
     "jwt.email",
+    "to_form",
 ];
 
 /// Names that an account may not use for its keys: the parts of them would be out of reach.
@@ -75,8 +76,7 @@ impl Definition {
             return Err(Flaw::new(name, format!("`{name}` means something else in templates: name the key otherwise")));
         }
         for (name, _) in &self.fields.0 {
-            if NAMES.contains(&name.as_str()) || TAKEN.contains(&name.as_str()) || self.vars.0.iter().any(|(var, _)| var == name)
-            {
+            if NAMES.contains(&name.as_str()) || TAKEN.contains(&name.as_str()) || self.vars.0.iter().any(|(var, of)| var == name && of.secret) {
                 return Err(Flaw::new(name, format!("the field `{name}` has the name of something else: name it otherwise")));
             }
         }
@@ -201,14 +201,17 @@ impl Definition {
             match form {
                 Form::Json(_) => {}
                 Form::Form(_) => {
-                    if let Some(list) = batch.lists.iter().find(|list| list.at.0.matches('/').count() != 1) {
-                        let what = format!("a form is flat: \"{}\" must be one name, such as /To", list.at.0);
+                    if let Some(list) = batch.lists.iter().find_map(|list| match &list.at {
+                        Place::Body(at) if at.matches('/').count() != 1 => Some(at),
+                        _ => None,
+                    }) {
+                        let what = format!("a form is flat: \"{}\" must be one name, such as /To", list);
                         return Err(Flaw::new("batch", what));
                     }
                 }
-                Form::Text(_) | Form::Multipart(_) => {
-                    return Err(Flaw::new("batch", "only json and form carry several deliveries"));
-                }
+                // Lists of the query leave the body as it is.
+                Form::Text(_) | Form::Multipart(_) if batch.lists.iter().all(|list| matches!(list.at, Place::Query(_))) => {}
+                Form::Text(_) | Form::Multipart(_) => return Err(Flaw::new("batch", "only json and form carry several deliveries")),
             }
         }
         Ok(())
@@ -218,6 +221,8 @@ impl Definition {
         match (&when.var, &when.has, &when.all, &when.any) {
             (Some(name), None, None, None) if self.known_names().contains(name) || self.signs(name) => Ok(()),
             (Some(name), None, None, None) => Err(self.unknown(name)),
+            // Inside of $each and $pairs; elsewhere there is no item, and it is never filled.
+            (None, Some(name), None, None) if name == "item" || name.starts_with("item.") => Ok(()),
             (None, Some(name), None, None) => self.check_name(name),
             (None, None, Some(inner), None) | (None, None, None, Some(inner)) if when.eq.is_none() && when.exists.is_none() => {
                 inner.iter().try_for_each(|when| self.check_when(when))
@@ -334,7 +339,7 @@ impl Definition {
         for kind in self.kinds() {
             names.extend(kind.url.iter().flat_map(|url| url.names().iter().map(String::as_str)));
             names.extend(field_names(&kind.query));
-            names.extend(kind.needs.iter().flatten().map(String::as_str));
+            names.extend(kind.needs.iter().flatten().chain(&kind.without).map(String::as_str));
         }
         names.extend(self.forms().into_iter().flat_map(Form::names));
         names.extend(self.sides().flat_map(side_names));
@@ -351,17 +356,10 @@ impl Definition {
         let kinds = self.kinds().flat_map(|kind| &kind.query.0).filter_map(|(_, field)| field.when.as_ref());
         let auth = self.all_auth().filter_map(|auth| auth.when.as_ref());
         let bodies = self.forms().into_iter().flat_map(Form::whens);
-        let elements =
-            self.batch.iter().flat_map(|batch| &batch.lists).filter_map(|list| list.each.as_ref()).flat_map(|tree| tree.whens());
-        self.sign
-            .iter()
-            .filter_map(|sign| sign.when.as_ref())
-            .chain(fields)
-            .chain(kinds)
-            .chain(auth)
-            .chain(bodies)
-            .chain(elements)
-            .collect()
+        let lists = || self.batch.iter().flat_map(|batch| &batch.lists);
+        let elements = lists().filter_map(|list| list.each.as_ref()).flat_map(|tree| tree.whens());
+        let elements = elements.chain(lists().filter_map(|list| list.when.as_ref()));
+        self.sign.iter().filter_map(|sign| sign.when.as_ref()).chain(fields).chain(kinds).chain(auth).chain(bodies).chain(elements).collect()
     }
 }
 

@@ -16,6 +16,8 @@ use crate::platform::declared::text::tree::Tree;
 pub struct Kind {
     /// Values that must not be empty; `None` stands for those of the kind's name.
     pub needs: Option<Vec<String>>,
+    /// Values that must be empty, because this kind would drop them.
+    pub without: Vec<String>,
     /// In place of the request's.
     pub url: Option<Text>,
     /// Beside the request's.
@@ -43,6 +45,8 @@ impl Kind {
 #[serde(deny_unknown_fields)]
 struct RawKind {
     needs: Option<Vec<String>>,
+    #[serde(default)]
+    without: Vec<String>,
     url: Option<Text>,
     #[serde(default)]
     query: Named<Field>,
@@ -67,7 +71,8 @@ impl TryFrom<RawKind> for Kind {
     fn try_from(raw: RawKind) -> Result<Self, Self::Error> {
         let body = Form::one(raw.json, raw.form, raw.text, raw.multipart)?;
         let body = body.ok_or("a kind needs a body: json, form, text or multipart")?;
-        Ok(Kind { needs: raw.needs, url: raw.url, query: raw.query, headers: raw.headers, body, about: raw.about })
+        let (needs, without) = (raw.needs, raw.without);
+        Ok(Kind { needs, without, url: raw.url, query: raw.query, headers: raw.headers, body, about: raw.about })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A key that this version does not know is an error, never a wish that is silently not granted.
 
+use std::borrow::Cow;
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use serde::{Deserialize, Deserializer};
@@ -17,6 +18,7 @@ use crate::platform::declared::definition::side::{Check, Token};
 use crate::platform::declared::definition::sign::Sign;
 use crate::platform::declared::definition::urls::UrlForm;
 use crate::platform::declared::place::{self, Named, Span};
+use crate::sms::number;
 
 pub mod batch;
 pub mod check;
@@ -189,6 +191,9 @@ pub struct Var {
     pub required: bool,
     /// What it is when an account does not say.
     pub default: Option<String>,
+    /// The same, by the value of another key: `{cloud: {feishu: …, lark: …}}`.
+    #[serde(default)]
+    pub default_by: Named<Named<String>>,
     /// What its text must match.
     pub pattern: Option<Pattern>,
     /// The only values it may have.
@@ -223,15 +228,90 @@ pub struct Addresses {
     pub columns: Vec<String>,
     /// The address is an URL: the account's, or else the row's.
     pub endpoint: Option<Endpoint>,
-    /// Addresses are telephone numbers.
+    /// What addresses may look like: the first that matches gives `to_form` its name.
     #[serde(default)]
-    pub phone: bool,
+    pub forms: Vec<AddressForm>,
+    /// Addresses are telephone numbers, and in this form.
+    #[serde(default)]
+    pub phone: Phone,
+    /// The country, two letters, of numbers that do not say theirs.
+    pub region: Option<String>,
     /// Letter case does not tell addresses apart.
     #[serde(default)]
     pub fold_case: bool,
     /// An address may be a credential.
     #[serde(default)]
     pub secret: bool,
+}
+
+/// How telephone numbers are written for the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phone {
+    /// Addresses are no telephone numbers.
+    #[default]
+    No,
+    /// `+8613900001234`.
+    E164,
+    /// `8613900001234`.
+    Digits,
+    /// `13900001234` for numbers of the definition's own region, digits with the country for all others.
+    National,
+}
+
+impl<'de> Deserialize<'de> for Phone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
+
+impl TryFrom<String> for Phone {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Ok(match text.as_str() {
+            "false" => Phone::No,
+            "true" | "e164" => Phone::E164,
+            "digits" => Phone::Digits,
+            "national" => Phone::National,
+            _ => return Err(format!("\"{text}\" is no form of telephone numbers: write e164, digits or national")),
+        })
+    }
+}
+
+/// A form of addresses.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddressForm {
+    /// What such an address matches; without it, any.
+    #[serde(rename = "match")]
+    pub pattern: Option<Pattern>,
+    /// What `to_form` then is.
+    pub name: String,
+}
+
+impl Addresses {
+    /// The name of the form of an address; "" where no form is like that.
+    pub fn form_of(&self, to: &str) -> &str {
+        let found = self.forms.iter().find(|form| form.pattern.as_ref().is_none_or(|pattern| pattern.0.is_match(to)));
+        found.map(|form| form.name.as_str()).unwrap_or_default()
+    }
+
+    /// The address as the service wants it.
+    ///
+    /// # Errors
+    /// It is no telephone number, in one sentence that does not repeat it.
+    pub fn written<'a>(&self, to: &'a str) -> Result<Cow<'a, str>, String> {
+        if self.phone == Phone::No {
+            return Ok(Cow::Borrowed(to));
+        }
+        let number = number::parse(to, self.region.as_deref())?;
+        let own = || self.region.is_some() && number.region() == self.region.as_deref();
+        Ok(Cow::Owned(match self.phone {
+            Phone::No | Phone::E164 => number.e164(),
+            Phone::National if own() => number.national().to_owned(),
+            Phone::Digits | Phone::National => number.digits(),
+        }))
+    }
 }
 
 /// A platform whose requests go to an URL that the user names.

@@ -11,6 +11,7 @@ use crate::batch::{Batch, Pause, Refused, Verdict, Verdicts};
 use crate::delivery::{Delivery, Receipt};
 use crate::error::{ErrorKind, Reach, SendError};
 use crate::platform::declared::condition::{Proof, Seen};
+use crate::platform::declared::definition::Phone;
 use crate::platform::declared::definition::reply::Scope;
 use crate::platform::declared::definition::results::{Culprit, Invalid, Mode, Results};
 use crate::platform::declared::judge::single::{Judge, Law, Read, find};
@@ -95,7 +96,7 @@ impl Judge<'_> {
             Mode::ByIndex => self.by_index(results, deliveries, seen, list),
             Mode::ByKey => self.by_key(results, deliveries, seen, list),
             Mode::InvalidLists => {
-                let names = Names::new(self.row_names(results, deliveries), self.definition.addressing.phone);
+                let names = Names::new(self.row_names(results, deliveries), self.definition.addressing.phone != Phone::No);
                 let mut each: Vec<Verdict> =
                     deliveries.iter().map(|_| Ok(self.receipt(&results.id.0, seen, receipt.replay))).collect();
                 for invalid in &results.invalid {
@@ -132,7 +133,7 @@ impl Judge<'_> {
     }
 
     fn by_key(&self, results: &Results, rows: &[Delivery], seen: &Seen<'_>, list: &[(Option<String>, &Value)]) -> Vec<Verdict> {
-        let names = Names::new(self.row_names(results, rows), self.definition.addressing.phone);
+        let names = Names::new(self.row_names(results, rows), self.definition.addressing.phone != Phone::No);
         // Elements by the first row of their name.
         let mut spoken: HashMap<Vec<usize>, Vec<&Value>> = HashMap::new();
         for (member, element) in list {
@@ -194,7 +195,7 @@ impl Judge<'_> {
 
     /// Whose fault the refusal of the whole is, where the reply tells.
     fn blame(&self, results: &Results, rows: &[Delivery], seen: &Seen<'_>) -> Refused {
-        let names = Names::new(self.row_names(results, rows), self.definition.addressing.phone);
+        let names = Names::new(self.row_names(results, rows), self.definition.addressing.phone != Phone::No);
         let mut guilty: Vec<usize> = Vec::new();
         for culprit in &results.culprit {
             for word in culprit.words(seen) {

@@ -37,7 +37,7 @@ pub struct Judge<'a> {
     pub results: Option<&'a Results>,
     /// Replies that say that the token is no longer good; empty where there is none.
     pub token: &'a [Condition],
-    /// The URL came with the row, and is not the account's.
+    /// The URL, or the credential, came with the row and is not the account's.
     pub row_endpoint: bool,
     /// What must not be told: values of secrets, parts of the URL.
     pub hide: &'a [String],
@@ -275,7 +275,18 @@ impl Judge<'_> {
         {
             self.memory.moves(who.envelope.to.as_str(), new.trim());
         }
-        (kind_of(rule.class, scope), scope.map(Scope::reach), wait)
+        (self.whose(kind_of(rule.class, scope), rule.class, scope), scope.map(Scope::reach), wait)
+    }
+
+    /// Whose fault a refusal is: the row's, where the row brought the URL or the credential; that of all rows, where they all go to the
+    /// account's own URL and it is gone. What a rule says of one row or target stays that.
+    fn whose(&self, kind: Option<ErrorKind>, class: Class, scope: Option<Scope>) -> Option<ErrorKind> {
+        let own = self.definition.addressing.endpoint.is_some() && !self.row_endpoint;
+        match (kind, class, scope) {
+            (Some(ErrorKind::Unauthorized | ErrorKind::Misconfigured), ..) if self.row_endpoint => Some(ErrorKind::BadAddress),
+            (_, Class::Gone, None) if own => Some(ErrorKind::Misconfigured),
+            _ => kind,
+        }
     }
 
     /// An error in the words of the reply.
@@ -335,5 +346,10 @@ fn doubtful(status: u16) -> bool {
 
 /// Classes that something in the request is to blame for; what reaches the whole account is no matter of one row.
 fn blames(class: Class, scope: Option<Scope>) -> bool {
-    matches!(class, Class::Permanent | Class::Gone | Class::Config) && !matches!(scope, Some(Scope::Account | Scope::Platform))
+    match class {
+        Class::Permanent | Class::Gone | Class::Config => !matches!(scope, Some(Scope::Account | Scope::Platform)),
+        // A limit of one row: somebody's among them, and each must hear of his own.
+        Class::Rate => scope == Some(Scope::Row),
+        _ => false,
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
-use handlebars::{Context, Handlebars, Path, RenderContext, Renderable, StringOutput};
+use handlebars::{Context, Handlebars, Helper, HelperResult, Output, Path, RenderContext, Renderable, StringOutput};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::{Map, Value};
 
@@ -47,8 +47,22 @@ fn registry() -> &'static Handlebars<'static> {
     REGISTRY.get_or_init(|| {
         let mut registry = Handlebars::new();
         registry.register_escape_fn(handlebars::no_escape);
+        registry.register_helper("json", Box::new(json));
         registry
     })
+}
+
+/// `{{json params}}`: a value as JSON inside a leaf, where no operator can stand.
+fn json(
+    helper: &Helper<'_>,
+    _: &Handlebars<'_>,
+    _: &Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    let value = helper.param(0).map_or(&Value::Null, |param| param.value());
+    out.write(&value.to_string())?;
+    Ok(())
 }
 
 impl Text {
@@ -254,7 +268,10 @@ fn names_of_helper(helper: &HelperTemplate, names: &mut Vec<String>) {
 }
 
 fn names_of_parameter(parameter: &Parameter, names: &mut Vec<String>) {
+    // What a block gives its inside is no name of ours.
+    let given = |name: &str| name == "this" || name.starts_with("this.") || name.starts_with('@');
     match parameter {
+        Parameter::Name(name) | Parameter::Path(Path::Relative((_, name))) if given(name) => {}
         Parameter::Name(name) => names.push(name.clone()),
         Parameter::Path(Path::Relative((_, raw))) => names.push(raw.clone()),
         Parameter::Subexpression(inner) => names_of_element(&inner.element, names),

@@ -1,0 +1,698 @@
+//! Who waits, for what, and whose turn it is: the lanes of all accounts, their pace, width and holds.
+//!
+//! `gather` takes out who goes together, `hold` is what the service holds up.
+//!
+//! A lane is what is held up together, and inside it what may share a request. Everything that waits is either a whole row (few,
+//! bounded) or a ticket of 24 bytes that names a row of the spool; so one slow lane can neither fill the reader's hands nor grow
+//! without end.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::account::Account;
+use crate::delivery::Delivery;
+use crate::error::{ErrorKind, Reach, SendError};
+use crate::lane::gather::{Gathered, Held};
+use crate::lane::hold::Hold;
+use crate::lane::road::{Lane, Road, Seat, Waiting};
+use crate::limit::pace::domain_of;
+use crate::limit::{Quota, Scope, Unit};
+use crate::platform::{LaneKey, Share};
+
+mod gather;
+mod hold;
+mod road;
+
+pub use crate::lane::road::Ticket;
+
+/// Whole rows that one lane holds in memory; what comes after them waits as tickets.
+const ROWS_OF_A_LANE: usize = 256;
+/// Tickets of all lanes together (24 bytes each, about 56 while they rest); when they are used up, the reader waits.
+const TICKETS: usize = 500_000;
+/// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
+const COMPANY: (usize, usize) = (4096, 8 << 20);
+/// How long the first of them waits where rows come one by one.
+const LINGER: Duration = Duration::from_millis(50);
+/// What may be on its way to the wire under this limit: its burst, or what it allows in the time that a slow sync of the journal takes.
+fn ahead(quota: &Quota) -> usize {
+    let synced = (SYNC.as_secs_f64() / quota.interval().as_secs_f64().max(1e-9)) as usize;
+    synced.max(quota.burst.get() as usize)
+}
+
+fn most_ahead(quota: &Quota, account: &Account) -> usize {
+    let each = if quota.of == Unit::Requests { account.batch.max(1) } else { 1 };
+    ahead(quota).saturating_mul(each)
+}
+
+/// A slow sync of the journal.
+const SYNC: Duration = Duration::from_millis(20);
+/// How soon it is looked again whether the wire has taken what was handed over.
+const AHEAD: Duration = Duration::from_millis(1);
+/// Refusals of policy (550 5.7.x) in a row, over so many domains, that are the account's fault and not the row's.
+const POLICY_STRIKES: (usize, usize) = (20, 5);
+/// Rows in a row that call the account misconfigured although it has worked before.
+const CONFIG_STRIKES: usize = 3;
+
+/// A row that is ready to go, and where it belongs.
+#[derive(Debug)]
+pub struct Ready {
+    /// Index of its account.
+    pub account: usize,
+    /// Its lane.
+    pub lane: LaneKey,
+    /// What it brings into a request that it shares; `None` where it goes alone.
+    pub share: Option<Share>,
+    /// What to send; `envelope.attempt` is the number of the try that comes next.
+    pub delivery: Delivery,
+}
+
+/// What comes back when its time has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A row by itself.
+    Row(Ticket),
+    /// A request as it was.
+    Set(Vec<Ticket>),
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub enum Turn {
+    /// Send these of that lane together.
+    Batch(LaneKey, Vec<Delivery>),
+    /// This row waited without its content: read it again and put it back first.
+    Read(Ticket),
+    /// Nobody can go; the account has room, so more rows may be read.
+    Hungry,
+    /// Nobody can go now.
+    Full,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Wake {
+    Account(usize),
+    Hold(usize),
+    Lane(usize, LaneKey),
+    Stem(usize, LaneKey),
+    Row(usize, Ticket, Rest),
+    Set(usize, Vec<Ticket>, Rest),
+}
+
+/// Whether a row rests by our own choice, or for longer than `--max-wait` because the service said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rest {
+    Short,
+    Parked,
+}
+
+/// All lanes of a run.
+#[derive(Debug)]
+pub struct Lanes {
+    roads: Vec<Road>,
+    lanes: HashMap<(usize, LaneKey), Lane>,
+    /// Holds of the service, by lane without its group; only where it asked for less speed since the last success.
+    holds: HashMap<(usize, LaneKey), Hold>,
+    timers: BinaryHeap<Reverse<(Instant, Wake)>>,
+    waiting: usize,
+    max_wait: Duration,
+    /// Rows come one by one from a pipe: the first does not wait for the last.
+    lingers: bool,
+}
+
+impl Lanes {
+    /// Empty lanes for these accounts. A wait longer than `max_wait` parks a lane.
+    pub fn new(accounts: &[Account], max_wait: Duration, lingers: bool) -> Self {
+        let roads = accounts
+            .iter()
+            .map(|account| Road {
+                width: account.width.max(1),
+                calls: 0,
+                batch: account.batch.max(1),
+                most_bytes: account.platform.most_bytes(),
+                in_flight: 0,
+                rows: 0,
+                bytes: 0,
+                full: VecDeque::new(),
+                alone_since: None,
+                kind: Arc::from(account.kind.as_str()),
+                hold: Hold::default(),
+                gathered: 0,
+                most_ahead: account
+                    .quotas
+                    .iter()
+                    .filter(|quota| quota.scope == Scope::Account)
+                    .map(|q| most_ahead(q, account))
+                    .min(),
+                pace: account.pace(),
+                held_until: None,
+                parked: false,
+                resting: 0,
+                resting_parked: 0,
+                open: VecDeque::new(),
+                halted: None,
+                proven: false,
+                config_strikes: 0,
+                policy_strikes: 0,
+                policy_domains: HashSet::new(),
+            })
+            .collect();
+        Lanes { roads, lanes: HashMap::new(), holds: HashMap::new(), timers: BinaryHeap::new(), waiting: 0, max_wait, lingers }
+    }
+
+    /// Whether the reader may hand on more rows.
+    pub fn has_room(&self) -> bool {
+        self.waiting + self.resting() < TICKETS
+    }
+
+    /// Whether anything waits that a timer or an answer will set free.
+    pub fn is_empty(&self) -> bool {
+        self.waiting == 0 && self.resting() == 0 && self.in_flight() == 0
+    }
+
+    fn resting(&self) -> usize {
+        self.roads.iter().map(|road| road.resting).sum()
+    }
+
+    /// Deliveries in flight.
+    pub fn in_flight(&self) -> usize {
+        self.roads.iter().map(|road| road.in_flight).sum()
+    }
+
+    /// A row joins the end of its lane. Of a halted account it is dropped: it stays pending.
+    pub fn put(&mut self, ready: Ready) {
+        self.enqueue(ready, false);
+    }
+
+    /// A row comes back to the head of its lane.
+    pub fn put_first(&mut self, ready: Ready) {
+        self.enqueue(ready, true);
+    }
+
+    /// A request goes again exactly as it was, before anything else of its lane.
+    pub fn put_sealed(&mut self, account: usize, key: &LaneKey, set: Vec<Delivery>) {
+        let road = &mut self.roads[account];
+        if road.halted.is_some() || set.is_empty() {
+            return;
+        }
+        self.waiting += set.len();
+        let lane = self.lanes.entry((account, key.clone())).or_default();
+        lane.waiting.push_front(Waiting::Sealed(set));
+        road.full.push_back(key.clone());
+        open(road, lane, key);
+    }
+
+    fn enqueue(&mut self, ready: Ready, first: bool) {
+        let Ready { account, lane: key, share, delivery } = ready;
+        let road = &mut self.roads[account];
+        if road.halted.is_some() {
+            return;
+        }
+        let lane = self.lanes.entry((account, key.clone())).or_default();
+        let seat = Seat { delivery, share, admitted: false };
+        // Where requests are shared, whole rows are needed to know who fits; the flow reads no more of them than may wait.
+        let waiting = if road.batch > 1 || lane.rows < ROWS_OF_A_LANE || first {
+            lane.rows += 1;
+            if road.batch > 1 {
+                road.rows += 1;
+                road.bytes += seat.share.map_or(0, |share| share.bytes);
+                road.alone_since.get_or_insert_with(Instant::now);
+                if lane.rows >= road.batch || seat.share.is_none() {
+                    road.full.push_back(key.clone());
+                }
+            }
+            Waiting::Row(Box::new(seat))
+        } else {
+            Waiting::Ticket(seat.ticket())
+        };
+        self.waiting += 1;
+        if first {
+            lane.waiting.push_front(waiting);
+        } else {
+            lane.waiting.push_back(waiting);
+        }
+        open(road, lane, &key);
+    }
+
+    /// A row rests until then, as a ticket. `named`: the wait that the service named, if it did. Of a halted account it is
+    /// dropped: it stays pending.
+    pub fn rest(&mut self, account: usize, ticket: Ticket, until: Instant, named: Option<Duration>) {
+        let road = &mut self.roads[account];
+        if road.halted.is_some() {
+            return;
+        }
+        let rest = if named.is_some_and(|wait| wait > self.max_wait) { Rest::Parked } else { Rest::Short };
+        road.resting += 1;
+        road.resting_parked += usize::from(rest == Rest::Parked);
+        self.timers.push(Reverse((until, Wake::Row(account, ticket, rest))));
+    }
+
+    /// As [`Lanes::rest`], for a request that must go again as it is.
+    pub fn rest_together(&mut self, account: usize, set: Vec<Ticket>, until: Instant, named: Option<Duration>) {
+        let road = &mut self.roads[account];
+        if road.halted.is_some() {
+            return;
+        }
+        let rest = if named.is_some_and(|wait| wait > self.max_wait) { Rest::Parked } else { Rest::Short };
+        road.resting += set.len();
+        road.resting_parked += if rest == Rest::Parked { set.len() } else { 0 };
+        self.timers.push(Reverse((until, Wake::Set(account, set, rest))));
+    }
+
+    /// Whose turn it is on that account's road, whose platform has a `backlog`. `more`: the reader may still bring company for rows
+    /// that could share a request.
+    pub fn turn(&mut self, account: usize, backlog: usize, more: bool) -> Turn {
+        loop {
+            let road = &mut self.roads[account];
+            let held = road.held_until.is_some() || road.hold.until.is_some();
+            if road.halted.is_some() || held || road.calls >= road.width {
+                return Turn::Full;
+            }
+            if road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
+                let until = Instant::now() + AHEAD;
+                road.held_until = Some(until);
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
+            let Some(key) = self.pick(account, more) else { return Turn::Hungry };
+            let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
+            let road = &mut self.roads[account];
+            if !self.holds.is_empty() && self.holds.get(&(account, stem(&key))).is_some_and(|hold| hold.until.is_some()) {
+                lane.open = false;
+                continue;
+            }
+            if lane.held_until.is_some() {
+                lane.open = false;
+                continue;
+            }
+            if let Some(Waiting::Ticket(ticket)) = lane.waiting.front() {
+                let ticket = *ticket;
+                lane.waiting.pop_front();
+                self.waiting -= 1;
+                road.open.push_front(key);
+                return Turn::Read(ticket);
+            }
+            let gathered = if road.batch > 1 { gather::shared(road, lane) } else { gather::single(road, lane) };
+            let Gathered { batch, held, rested } = gathered;
+            self.waiting -= batch.len() + rested.len();
+            if !batch.is_empty() {
+                road.calls += 1;
+                lane.in_flight += batch.len();
+                road.in_flight += batch.len();
+                road.gathered += batch.len();
+            }
+            match held {
+                Some(Held::Lane(until)) => {
+                    lane.open = false;
+                    lane.held_until = Some(until);
+                    lane.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    self.timers.push(Reverse((until, Wake::Lane(account, key.clone()))));
+                }
+                Some(Held::Account(until)) => {
+                    road.held_until = Some(until);
+                    road.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    road.open.push_front(key.clone());
+                    self.timers.push(Reverse((until, Wake::Account(account))));
+                }
+                None if lane.waiting.is_empty() => lane.open = false,
+                // The next lane's turn: round robin, so that one lane with much cannot starve one with little.
+                None => road.open.push_back(key.clone()),
+            }
+            if road.batch > 1 {
+                if lane.rows >= road.batch || matches!(lane.waiting.front(), Some(Waiting::Sealed(_))) {
+                    road.full.push_back(key.clone());
+                }
+                road.alone_since = (road.rows > 0).then(Instant::now);
+            }
+            for (ticket, until) in rested {
+                self.rest(account, ticket, until, None);
+            }
+            if !batch.is_empty() {
+                return Turn::Batch(key, batch);
+            }
+            self.forget_if_idle(account, &key);
+        }
+    }
+
+    /// The lane whose turn it is. Where requests are shared, a lane with enough for a whole one; any other only when no more company
+    /// can be had.
+    fn pick(&mut self, account: usize, more: bool) -> Option<LaneKey> {
+        let road = &mut self.roads[account];
+        if road.batch == 1 {
+            return road.open.pop_front();
+        }
+        while let Some(key) = road.full.pop_front() {
+            let ready = |lane: &Lane| match lane.waiting.front() {
+                Some(Waiting::Sealed(_) | Waiting::Ticket(_)) => true,
+                Some(Waiting::Row(seat)) => lane.rows >= road.batch || seat.share.is_none(),
+                None => false,
+            };
+            if self.lanes.get(&(account, key.clone())).is_some_and(ready) {
+                return Some(key);
+            }
+        }
+        let patient = more && road.rows < COMPANY.0 && road.bytes < COMPANY.1;
+        if patient && self.lingers {
+            let until = road.alone_since.map(|since| since + LINGER).filter(|until| *until > Instant::now());
+            if let Some(until) = until {
+                road.held_until = Some(until);
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return None;
+            }
+        } else if patient {
+            return None;
+        }
+        road.open.pop_front()
+    }
+
+    fn forget_if_idle(&mut self, account: usize, key: &LaneKey) {
+        let id = (account, key.clone());
+        if self.lanes.get(&id).is_some_and(|lane| {
+            lane.waiting.is_empty() && lane.in_flight == 0 && lane.held_until.is_none() && !lane.open && !lane.parked
+        }) {
+            self.lanes.remove(&id);
+        }
+    }
+
+    /// So many gathered deliveries were handed to the platform, or given back.
+    pub fn handed(&mut self, account: usize, count: usize) {
+        let road = &mut self.roads[account];
+        road.gathered = road.gathered.saturating_sub(count);
+    }
+
+    /// A request of so many deliveries has its answer, or never left.
+    pub fn landed(&mut self, account: usize, key: &LaneKey, deliveries: usize) {
+        let road = &mut self.roads[account];
+        road.calls = road.calls.saturating_sub(1);
+        road.in_flight = road.in_flight.saturating_sub(deliveries);
+        if let Some(lane) = self.lanes.get_mut(&(account, key.clone())) {
+            lane.in_flight = lane.in_flight.saturating_sub(deliveries);
+        }
+        self.forget_if_idle(account, key);
+    }
+
+    /// A success: the lane is not too fast any more and the account works.
+    pub fn proved(&mut self, account: usize, key: &LaneKey) {
+        let road = &mut self.roads[account];
+        road.proven = true;
+        road.config_strikes = 0;
+        road.policy_strikes = 0;
+        road.policy_domains.clear();
+        road.hold.prove();
+        if !self.holds.is_empty() {
+            let id = (account, stem(key));
+            if let Some(hold) = self.holds.get_mut(&id) {
+                hold.prove();
+                if hold.is_idle() {
+                    self.holds.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Whether the account has sent something in this process.
+    pub fn proven(&self, account: usize) -> bool {
+        self.roads[account].proven
+    }
+
+    /// What waits for this account or is in flight: who has least takes the next.
+    pub fn load(&self, account: usize) -> usize {
+        let road = &self.roads[account];
+        road.in_flight + road.resting + road.open.len() + road.rows
+    }
+
+    /// Whether the account stopped, or rests because the service said so.
+    pub fn is_blocked(&self, account: usize) -> bool {
+        let road = &self.roads[account];
+        road.halted.is_some() || road.hold.until.is_some()
+    }
+
+    /// Holds of this lane, or of what reaches further, since the last success.
+    pub fn holds(&self, account: usize, key: &LaneKey, reach: Option<Reach>) -> u32 {
+        match reach {
+            Some(Reach::Account | Reach::Platform) => self.roads[account].hold.count,
+            _ => self.holds.get(&(account, stem(key))).map_or(0, |hold| hold.count),
+        }
+    }
+
+    /// The service asked for less speed: nothing that this reaches leaves before then. `counts`: it was a refusal, so that the next
+    /// wait is longer; not where the service only said so in passing.
+    pub fn hold(&mut self, account: usize, key: &LaneKey, reach: Option<Reach>, wait: Duration, counts: bool) {
+        let now = Instant::now();
+        match reach {
+            Some(Reach::Platform) => {
+                let kind = self.roads[account].kind.clone();
+                for other in 0..self.roads.len() {
+                    if self.roads[other].kind == kind {
+                        self.hold_road(other, now, wait, counts);
+                    }
+                }
+            }
+            Some(Reach::Account) => self.hold_road(account, now, wait, counts),
+            Some(Reach::Row | Reach::Target) | None => {
+                let stem = stem(key);
+                let hold = self.holds.entry((account, stem.clone())).or_default();
+                if hold.extend(now, wait, self.max_wait, counts) {
+                    self.timers.push(Reverse((now + wait, Wake::Stem(account, stem))));
+                }
+            }
+        }
+    }
+
+    fn hold_road(&mut self, account: usize, now: Instant, wait: Duration, counts: bool) {
+        if self.roads[account].hold.extend(now, wait, self.max_wait, counts) {
+            self.timers.push(Reverse((now + wait, Wake::Hold(account))));
+        }
+    }
+
+    /// Everything that waits in this account's lanes, taken out: another account of the same pool may send it.
+    pub fn take_waiting(&mut self, account: usize) -> Vec<Ticket> {
+        let mut taken = Vec::new();
+        for ((of, _), lane) in &mut self.lanes {
+            if *of == account {
+                for waiting in lane.waiting.drain(..) {
+                    match waiting {
+                        Waiting::Row(seat) => taken.push(seat.ticket()),
+                        Waiting::Ticket(ticket) => taken.push(ticket),
+                        Waiting::Sealed(set) => taken.extend(set.iter().map(|delivery| Ticket {
+                            position: delivery.envelope.position,
+                            tried: delivery.envelope.attempt.saturating_sub(1),
+                        })),
+                    }
+                }
+                lane.rows = 0;
+                lane.open = false;
+            }
+        }
+        let road = &mut self.roads[account];
+        road.open.clear();
+        road.full.clear();
+        (road.rows, road.bytes) = (0, 0);
+        self.waiting -= taken.len();
+        taken.sort_unstable();
+        taken
+    }
+
+    /// The account stops; what waits for it stays pending. Returns whether it was going until now.
+    pub fn halt(&mut self, account: usize, error: SendError) -> bool {
+        let road = &mut self.roads[account];
+        if road.halted.is_some() {
+            return false;
+        }
+        road.halted = Some(error);
+        road.open.clear();
+        road.full.clear();
+        (road.rows, road.bytes) = (0, 0);
+        // Their tickets fall out of the timers when their time comes; nobody waits for them any more.
+        (road.resting, road.resting_parked) = (0, 0);
+        let mut dropped = 0;
+        for ((of, _), lane) in &mut self.lanes {
+            if *of == account {
+                dropped += lane.waiting.iter().map(Waiting::count).sum::<usize>();
+                lane.waiting.clear();
+                lane.rows = 0;
+                lane.open = false;
+            }
+        }
+        self.waiting -= dropped;
+        true
+    }
+
+    /// Counts refusals that are the account's fault when many rows in a row meet them; says so when it is time to halt.
+    pub fn strike(&mut self, account: usize, to: &str, error: &SendError) -> bool {
+        let road = &mut self.roads[account];
+        match error.kind {
+            ErrorKind::Misconfigured => {
+                road.config_strikes += 1;
+                road.config_strikes >= CONFIG_STRIKES
+            }
+            ErrorKind::BadMessage if error.code.as_deref().is_some_and(|code| code.starts_with("550 5.7.")) => {
+                road.policy_strikes += 1;
+                if road.policy_domains.len() < POLICY_STRIKES.1 {
+                    road.policy_domains.insert(domain_of(to).to_ascii_lowercase());
+                }
+                road.policy_strikes >= POLICY_STRIKES.0 && road.policy_domains.len() >= POLICY_STRIKES.1
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether no account can send any more.
+    pub fn all_halted(&self) -> bool {
+        self.roads.iter().all(|road| road.halted.is_some())
+    }
+
+    /// Accounts that were halted, and why.
+    pub fn halted(&self) -> impl Iterator<Item = (usize, &SendError)> {
+        self.roads.iter().enumerate().filter_map(|(i, road)| road.halted.as_ref().map(|error| (i, error)))
+    }
+
+    /// Opens every lane and account whose time has come; the rows whose rest is over are returned, with their accounts.
+    pub fn wake(&mut self, now: Instant) -> Vec<(usize, Due)> {
+        let mut due = Vec::new();
+        let mut rows = 0;
+        while let Some(Reverse((at, _))) = self.timers.peek() {
+            if *at > now {
+                break;
+            }
+            let Some(Reverse((_, wake))) = self.timers.pop() else { break };
+            match wake {
+                Wake::Row(account, ticket, rest) => {
+                    let road = &mut self.roads[account];
+                    if road.halted.is_none() {
+                        road.resting -= 1;
+                        road.resting_parked -= usize::from(rest == Rest::Parked);
+                        due.push((account, Due::Row(ticket)));
+                        rows += 1;
+                    }
+                }
+                Wake::Set(account, set, rest) => {
+                    let road = &mut self.roads[account];
+                    if road.halted.is_none() {
+                        road.resting -= set.len();
+                        road.resting_parked -= if rest == Rest::Parked { set.len() } else { 0 };
+                        rows += set.len();
+                        due.push((account, Due::Set(set)));
+                    }
+                }
+                Wake::Hold(account) => {
+                    self.roads[account].hold.wake(now);
+                }
+                Wake::Stem(account, stem) => {
+                    if self.holds.get_mut(&(account, stem.clone())).is_some_and(|hold| hold.wake(now)) {
+                        self.open_stem(account, &stem);
+                    }
+                }
+                Wake::Account(account) => {
+                    let road = &mut self.roads[account];
+                    if road.held_until.is_some_and(|until| until <= now) {
+                        road.held_until = None;
+                        road.parked = false;
+                    }
+                }
+                Wake::Lane(account, key) => {
+                    if let Some(lane) = self.lanes.get_mut(&(account, key.clone()))
+                        && lane.held_until.is_some_and(|until| until <= now)
+                    {
+                        lane.held_until = None;
+                        lane.parked = false;
+                        let road = &mut self.roads[account];
+                        if !lane.waiting.is_empty() && road.halted.is_none() {
+                            open(road, lane, &key);
+                        }
+                        self.forget_if_idle(account, &key);
+                    }
+                }
+            }
+            // One pass of the loop reads again as many rows as are due; the rest of them follows with the next.
+            if rows >= 256 {
+                break;
+            }
+        }
+        due
+    }
+
+    /// The service lets this stem go again: all its lanes are open.
+    fn open_stem(&mut self, account: usize, of: &LaneKey) {
+        let road = &mut self.roads[account];
+        if road.halted.is_some() {
+            return;
+        }
+        for ((owner, key), lane) in &mut self.lanes {
+            if *owner == account && !lane.waiting.is_empty() && stem(key) == *of {
+                open(road, lane, key);
+                if road.batch > 1 {
+                    road.full.push_back(key.clone());
+                }
+            }
+        }
+    }
+
+    /// When something changes by itself.
+    pub fn next_wake(&mut self) -> Option<Instant> {
+        while let Some(Reverse((at, wake))) = self.timers.peek() {
+            match wake {
+                Wake::Row(account, ..) | Wake::Set(account, ..) if self.roads[*account].halted.is_some() => {
+                    self.timers.pop();
+                }
+                _ => return Some(*at),
+            }
+        }
+        None
+    }
+
+    /// Nothing is in flight and everything that is left waits for longer than `--max-wait`: until when, if that is so.
+    pub fn parked(&mut self) -> Option<Instant> {
+        // A road that is held for a moment only may want rows that nobody has read yet.
+        let soon = |road: &Road| {
+            let held = (road.held_until.is_some() && !road.parked) || (road.hold.until.is_some() && !road.hold.parked);
+            road.halted.is_none() && held
+        };
+        if self.is_empty()
+            || self.in_flight() > 0
+            || self.roads.iter().any(|road| road.resting > road.resting_parked || soon(road))
+        {
+            return None;
+        }
+        let held = |account: usize, key: &LaneKey, lane: &Lane| {
+            let road = &self.roads[account];
+            let parked = || self.holds.get(&(account, stem(key))).is_some_and(|hold| hold.until.is_some() && hold.parked);
+            lane.waiting.is_empty() || lane.parked || road.parked || road.hold.parked || parked()
+        };
+        if !self.lanes.iter().all(|((account, key), lane)| held(*account, key, lane)) {
+            return None;
+        }
+        self.next_wake().or_else(|| Some(Instant::now()))
+    }
+}
+
+/// Lists the lane among those whose turn comes, once.
+fn open(road: &mut Road, lane: &mut Lane, key: &LaneKey) {
+    if !lane.open && lane.held_until.is_none() {
+        lane.open = true;
+        road.open.push_back(key.clone());
+    }
+}
+
+/// The lane without the group of those that may share a request: what the service holds up.
+fn stem(key: &LaneKey) -> LaneKey {
+    match key.0.split_once(LaneKey::GROUP) {
+        Some((stem, _)) => LaneKey(Arc::from(stem)),
+        None => key.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_ahead_of_the_wire_follows_the_limit() {
+        for (rate, most) in [("1/h", 1), ("5/s", 1), ("100/s", 2), ("1000/s", 20), ("100/min", 1)] {
+            assert_eq!(ahead(&rate.parse().unwrap()), most, "{rate}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The plain things of which lanes are made: who waits, in what form, and what one account's road carries.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::delivery::Delivery;
+use crate::error::SendError;
+use crate::lane::hold::Hold;
+use crate::limit::pace::Pace;
+use crate::platform::{LaneKey, Share};
+use crate::recipient::Position;
+
+/// A row by its place in the spool, and how often it was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket {
+    /// Which row.
+    pub position: Position,
+    /// Attempts that counted.
+    pub tried: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Row(Box<Seat>),
+    /// A request that was sent before and goes again with exactly these.
+    Sealed(Vec<Delivery>),
+    Ticket(Ticket),
+}
+
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) delivery: Delivery,
+    pub(super) share: Option<Share>,
+    /// It has its permits of domain and address already.
+    pub(super) admitted: bool,
+}
+
+impl Seat {
+    pub(super) fn ticket(&self) -> Ticket {
+        let envelope = &self.delivery.envelope;
+        Ticket { position: envelope.position, tried: envelope.attempt.saturating_sub(1) }
+    }
+}
+
+impl Waiting {
+    pub(super) fn count(&self) -> usize {
+        if let Waiting::Sealed(set) = self { set.len() } else { 1 }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) rows: usize,
+    /// Listed in its account's `open`.
+    pub(super) open: bool,
+    /// Held by our own pace.
+    pub(super) held_until: Option<Instant>,
+    /// That wait is longer than `--max-wait`.
+    pub(super) parked: bool,
+    pub(super) in_flight: usize,
+}
+
+/// One account's share of the road.
+#[derive(Debug)]
+pub(super) struct Road {
+    /// Requests in flight, at most.
+    pub(super) width: usize,
+    pub(super) calls: usize,
+    /// Deliveries of one request, at most.
+    pub(super) batch: usize,
+    pub(super) most_bytes: Option<usize>,
+    /// Deliveries in flight.
+    pub(super) in_flight: usize,
+    /// Whole rows that wait, and their bytes, where requests are shared.
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+    /// Lanes that have enough for a whole request.
+    pub(super) full: VecDeque<LaneKey>,
+    /// When the first row began to wait for company.
+    pub(super) alone_since: Option<Instant>,
+    /// `smtp`, `slack` …: what the whole platform holds up.
+    pub(super) kind: Arc<str>,
+    pub(super) hold: Hold,
+    /// Of those, the ones that are not handed to the platform yet.
+    pub(super) gathered: usize,
+    /// Under a limit, so many deliveries may be on their way to the wire at once: more would leave together when it opens.
+    pub(super) most_ahead: Option<usize>,
+    pub(super) pace: Pace,
+    pub(super) held_until: Option<Instant>,
+    /// Its pace makes it wait for longer than `--max-wait`.
+    pub(super) parked: bool,
+    /// Rows of it that rest, and how many of those for longer than `--max-wait`.
+    pub(super) resting: usize,
+    pub(super) resting_parked: usize,
+    pub(super) open: VecDeque<LaneKey>,
+    pub(super) halted: Option<SendError>,
+    pub(super) proven: bool,
+    pub(super) config_strikes: usize,
+    pub(super) policy_strikes: usize,
+    pub(super) policy_domains: HashSet<String>,
+}

@@ -10,7 +10,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -166,7 +166,16 @@ impl Client {
     /// # Errors
     /// A certificate file that cannot be read.
     pub fn new(tuning: &Tuning<'_>) -> Result<Self, Problem> {
-        let tls = tls_config(tuning.ca_file)?;
+        // The system's certificates are the same for every account, and a few hundred of them take milliseconds to read.
+        static SYSTEM: OnceLock<rustls::ClientConfig> = OnceLock::new();
+        let tls = match (tuning.ca_file, SYSTEM.get()) {
+            (None, Some(tls)) => tls.clone(),
+            (None, None) => {
+                let tls = tls_config(None)?;
+                SYSTEM.get_or_init(|| tls).clone()
+            }
+            (Some(ca_file), _) => tls_config(Some(ca_file))?,
+        };
         let inner = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .redirect(reqwest::redirect::Policy::none())

@@ -7,6 +7,7 @@ use notify::platform::Batching;
 
 use super::compare;
 use super::sidecar::{Case, Golden, Reply, Sent, Sidecar, Token};
+use super::signatures;
 use super::stage::Answer;
 use super::stand::{Came, Opened, PATIENT, Stand};
 
@@ -76,7 +77,7 @@ fn titled(stand: &Stand, section: &str, what: &str, name: Option<&str>) -> Strin
 }
 
 /// The good reply to this.
-fn good<'a>(sidecar: &'a Sidecar, several: bool) -> &'a Reply {
+fn good(sidecar: &Sidecar, several: bool) -> &Reply {
     if several { sidecar.ok_batch.as_ref().unwrap_or(&sidecar.ok) } else { &sidecar.ok }
 }
 
@@ -103,7 +104,11 @@ async fn ask_golden(stand: &Stand, question: &str, golden: &Golden) -> Result<()
     stand.play(vec![reply.staged().into()]);
     let came = stand.send(question, &opened, &batch).await;
     match &came.asked[..] {
-        [asked] => compare::differences(&golden.request, asked).into_iter().for_each(|what| stand.wrong(question, what)),
+        [asked] => {
+            compare::differences(&golden.request, asked).into_iter().for_each(|what| stand.wrong(question, what));
+            let settings = sidecar.settings(golden.account.as_deref())?;
+            signatures::wrong(stand, &settings, asked).into_iter().for_each(|what| stand.wrong(question, what));
+        }
         asked => stand.wrong(question, format!("one request was expected, {} came", asked.len())),
     }
     for asked in &came.tokens {

@@ -85,11 +85,12 @@ impl Facts {
         found
     }
 
-    /// Success is a matter of the status alone, so that no body can take it back.
+    /// Success is a matter of the status (and header fields) alone, so that no body can take it back.
     pub fn status_alone(&self) -> bool {
         fn alone(test: &Value) -> bool {
             match test {
                 Value::String(word) => word == "any-2xx",
+                Value::Object(tests) if tests.contains_key("header") => !tests.contains_key("not"),
                 Value::Object(tests) => tests.iter().all(|(name, of)| match name.as_str() {
                     "status" => true,
                     "all" | "any" => of.as_array().is_some_and(|each| each.iter().all(alone)),

@@ -25,6 +25,7 @@ mod facts;
 mod listen;
 mod questions;
 mod sidecar;
+mod signatures;
 pub mod stage;
 mod stand;
 

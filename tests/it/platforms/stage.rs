@@ -329,3 +329,41 @@ fn decoded(text: &str) -> String {
     }
     String::from_utf8_lossy(&plain).into_owned()
 }
+
+/// A stage of its own: answers computed from the request, counted, late without a sleeping thread, and cut.
+#[test]
+fn a_stage_counts_computes_waits_and_cuts() {
+    use std::io::{Read, Write};
+    let late = Duration::from_millis(30);
+    let stage = Stage::start(move |asked: &Asked| -> Answer {
+        let told = serde_json::json!({"number": asked.number, "echo": asked.json()["n"], "q": asked.query});
+        match asked.path.as_str() {
+            "/cut" => Answer::Cut(Reply::json(200, &told)),
+            _ => Reply::json(200, &told).after(late).into(),
+        }
+    });
+    let mut line = std::net::TcpStream::connect(stage.address()).expect("connected");
+    let mut say = |path: &str, n: usize| {
+        let body = format!("{{\"n\":{n}}}");
+        let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        line.write_all(request.as_bytes()).expect("written");
+        let mut reply = String::new();
+        let mut chunk = [0; 4096];
+        while !reply.contains('}') {
+            let count = line.read(&mut chunk).expect("read");
+            reply.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        }
+        reply
+    };
+    let begun = Instant::now();
+    assert!(say("/a?x=%C3%A9+y", 7).ends_with(r#"{"number":0,"echo":7,"q":[["x","é y"]]}"#));
+    assert!(begun.elapsed() >= late);
+    assert!(say("/b", 8).contains(r#""number":1,"echo":8"#));
+    assert!(say("/cut", 9).contains("content-length: "));
+    assert_eq!(line.read(&mut [0; 64]).expect("the end"), 0, "cut");
+    let asked = stage.asked();
+    assert_eq!((stage.count(), asked[1].text().as_str()), (3, "{\"n\":8}"));
+    assert!(asked[1].at > asked[0].at);
+    let nobody = Nobody::new();
+    assert!(std::net::TcpStream::connect(nobody.url().trim_start_matches("http://")).is_err());
+}

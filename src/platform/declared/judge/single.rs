@@ -236,6 +236,7 @@ impl Judge<'_> {
     /// What the definition says of replies that no rule knows; permanent where it does not say.
     pub fn by_default(&self, law: &Law<'_>, words: String, seen: &Seen<'_>) -> Ruling {
         let own = law.rules.iter().chain(&self.definition.errors).find(|rule| rule.when.is_none());
+        own.into_iter().for_each(|rule| self.tell(rule));
         let (class, scope) = own.map_or((Class::Permanent, None), |rule| (rule.class, rule.scope));
         let kind = kind_of(class, scope).unwrap_or(ErrorKind::InDoubt);
         let wait = own.and_then(|rule| wait::named(&rule.wait, seen, self.now));
@@ -258,6 +259,7 @@ impl Judge<'_> {
         seen: &Seen<'_>,
         who: Option<&Delivery>,
     ) -> (Option<ErrorKind>, Option<Reach>, Option<Duration>) {
+        self.tell(rule);
         let wait = wait::named(&rule.wait, seen, self.now);
         let mut scope = rule.scope;
         if let Some(wider) = rule.escalate {
@@ -286,6 +288,18 @@ impl Judge<'_> {
             (Some(ErrorKind::Unauthorized | ErrorKind::Misconfigured), ..) if self.row_endpoint => Some(ErrorKind::BadAddress),
             (_, Class::Gone, None) if own => Some(ErrorKind::Misconfigured),
             _ => kind,
+        }
+    }
+
+    /// Names the rule in the log: its list, and its number from 1. Whoever writes a definition sees which rule it was, and the
+    /// conformance suite that none is left unasked.
+    fn tell(&self, rule: &Rule) {
+        let platform = self.definition.name.0.as_str();
+        let place = |rules: &[Rule]| rules.iter().position(|one| std::ptr::eq(one, rule)).map(|at| at as u64 + 1);
+        if let Some(rule) = place(&self.definition.errors) {
+            tracing::debug!(platform, list = "errors", rule, "judged");
+        } else if let Some(rule) = self.definition.results.as_ref().and_then(|results| place(&results.errors)) {
+            tracing::debug!(platform, list = "results", rule, "judged");
         }
     }
 

@@ -154,7 +154,8 @@ impl Condition {
             Condition::All(each) if each.iter().any(|one| one.prove(seen) == Proof::Refuted) => Proof::Refuted,
             Condition::Any(each) if each.iter().all(|one| one.prove(seen) == Proof::Refuted) => Proof::Refuted,
             Condition::Not(one) if one.holds(seen) => Proof::Refuted,
-            Condition::Json(pointer, _) if seen.at(pointer).is_some() => Proof::Refuted,
+            // A null says as little as nothing.
+            Condition::Json(pointer, _) if seen.at(pointer).is_some_and(|value| !value.is_null()) => Proof::Refuted,
             Condition::Header(name, _) if seen.headers.contains_key(name.as_str()) => Proof::Refuted,
             Condition::Body(_) | Condition::Text(_) if !seen.body.trim().is_empty() => Proof::Refuted,
             // An element that says no refutes an `every`; a `some` needs all of them to.
@@ -246,7 +247,10 @@ impl Expect {
             (_, None) => false,
             (Expect::In(wanted), Some(text)) => wanted.iter().any(|wanted| match wanted {
                 Value::String(wanted) => wanted == text,
-                wanted => wanted.to_string() == text,
+                wanted => {
+                    let written = wanted.to_string();
+                    written == text
+                }
             }),
             (Expect::Match(regex), Some(text)) => regex.is_match(text),
         }

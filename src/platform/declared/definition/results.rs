@@ -7,7 +7,6 @@ use serde::{Deserialize, Deserializer};
 use crate::platform::declared::condition::{Condition, OneOrMany, Pattern, Pointer, Spot};
 use crate::platform::declared::definition::reply::{Class, Rule, Scope, Wait};
 use crate::platform::declared::place;
-use crate::platform::declared::text::leaf::Text;
 
 /// How the answer is shared out.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub struct Results {
     /// Where an element names its delivery.
     pub key: Option<Pointer>,
     /// What it says there; `{{to}}` where the definition does not say.
-    pub matches: Option<Text>,
+    pub matches: Option<Called>,
     /// An element that was taken; without it, the definition's own test.
     pub ok: Option<Condition>,
     /// Where an element holds the service's id; without it, where a whole reply does.
@@ -60,7 +59,7 @@ struct RawResults {
     path: Option<Pointer>,
     key: Option<Pointer>,
     #[serde(rename = "match")]
-    matches: Option<Text>,
+    matches: Option<Called>,
     ok: Option<Condition>,
     #[serde(default)]
     id: OneOrMany<Spot>,
@@ -106,9 +105,6 @@ impl TryFrom<RawResults> for Results {
         {
             return Err("match is what a reply calls a row: it goes with by_key, invalid_lists and culprit: { key: true }");
         }
-        if raw.matches.as_ref().is_some_and(|text| text.names().iter().any(|name| name != "to" && name != "id")) {
-            return Err("match may look at {{to}} and {{id}}");
-        }
         if let Some(at) = raw.errors.iter().position(|rule| rule.when.is_none())
             && at + 1 != raw.errors.len()
         {
@@ -128,6 +124,37 @@ impl TryFrom<RawResults> for Results {
             invalid: raw.invalid,
             culprit: raw.culprit.map(|each| each.0).unwrap_or_default(),
         })
+    }
+}
+
+/// What a reply calls a row: text with `{{to}}` and `{{id}}` in it.
+#[derive(Debug, Clone)]
+pub struct Called(String);
+
+impl<'de> Deserialize<'de> for Called {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
+
+impl TryFrom<String> for Called {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let called = Called(text);
+        if called.of("", "").contains("{{") {
+            Err("match may look at {{to}} and {{id}}, and at nothing else")
+        } else {
+            Ok(called)
+        }
+    }
+}
+
+impl Called {
+    /// The name of the row with this address and id.
+    pub fn of(&self, to: &str, id: &str) -> String {
+        // The id first: what an address holds is never a template.
+        self.0.replace("{{id}}", id).replace("{{to}}", to)
     }
 }
 

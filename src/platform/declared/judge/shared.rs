@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::batch::{Batch, Pause, Refused, Verdict, Verdicts};
 use crate::delivery::{Delivery, Receipt};
@@ -224,9 +224,10 @@ impl Judge<'_> {
             .map(|row| {
                 let to = row.envelope.to.as_str();
                 let to = self.memory.rewritten(to).unwrap_or_else(|| to.to_owned());
-                let Some(template) = &results.matches else { return to };
-                let values = handlebars::Context::from(json!({"to": to.clone(), "id": row.envelope.id.as_str()}));
-                template.render(Values::of(&values)).unwrap_or(to)
+                match &results.matches {
+                    Some(called) => called.of(&to, row.envelope.id.as_str()),
+                    None => to,
+                }
             })
             .collect()
     }

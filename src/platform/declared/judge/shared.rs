@@ -16,7 +16,6 @@ use crate::platform::declared::definition::reply::Scope;
 use crate::platform::declared::definition::results::{Culprit, Invalid, Mode, Results};
 use crate::platform::declared::judge::single::{Judge, Law, Read, find};
 use crate::platform::declared::judge::words::{kind_of, text_of};
-use crate::platform::declared::text::find::Scope as Values;
 use crate::platform::http::{Failure, Reply};
 
 /// Numbers of element rules in the memory begin here.

@@ -181,7 +181,8 @@ impl Composer {
     pub(super) fn choose(&self, content: &Content<'_>) -> Result<usize, SendError> {
         let filled = |recipe: &Recipe| recipe.needs.iter().all(|name| content.filled(name) || self.account.get(name).is_some());
         let dropped = |recipe: &Recipe| recipe.without.iter().any(|name| content.filled(name));
-        let fits = |recipe: &Recipe| filled(recipe) && !dropped(recipe) && (recipe.name.is_empty() || recipe.uses(content, &[]).is_ok());
+        let fits =
+            |recipe: &Recipe| filled(recipe) && !dropped(recipe) && (recipe.name.is_empty() || recipe.uses(content, &[]).is_ok());
         let found = match content.forced() {
             Some(kind) => self.recipes.iter().position(|recipe| recipe.name == kind && fits(recipe)),
             None => self.recipes.iter().position(fits),
@@ -317,7 +318,8 @@ impl Composer {
         let (body, content_type, query) = match &recipe.body {
             None => (Vec::new(), String::new(), Vec::new()),
             Some(form) => {
-                let filled = body::fill(form, Scope::of(&values), recipe.omit_empty, content.message, envelope.nonce).map_err(bad)?;
+                let filled =
+                    body::fill(form, Scope::of(&values), recipe.omit_empty, content.message, envelope.nonce).map_err(bad)?;
                 let (filled, query) = place(filled)?;
                 let (body, content_type) = filled.written().map_err(bad)?;
                 (body, content_type, query)

@@ -44,10 +44,21 @@ impl Composer {
         let endpoint = self.endpoint_of(&delivery.envelope.to).ok()?;
         let url = endpoint.as_ref().map_or("", Url::as_str);
         // Everything that the request says once, at a moment that is the same for all.
-        let sketch = Envelope { to: "", to_form: "", id: "", attempt: 0, endpoint: url, now: SystemTime::UNIX_EPOCH, token: "", nonce: "", sketch: true };
+        let sketch = Envelope {
+            to: "",
+            to_form: "",
+            id: "",
+            attempt: 0,
+            endpoint: url,
+            now: SystemTime::UNIX_EPOCH,
+            token: "",
+            nonce: "",
+            sketch: true,
+        };
         let call = self.make(&shared.recipe, &sketch, &content, endpoint.as_ref(), alone).ok()?;
         let to = self.shown_to(&delivery.envelope.to);
-        let own = Envelope { to: &to, to_form: self.definition.addressing.form_of(&to), id: delivery.envelope.id.as_str(), ..sketch };
+        let own =
+            Envelope { to: &to, to_form: self.definition.addressing.form_of(&to), id: delivery.envelope.id.as_str(), ..sketch };
         let values = self.known.values(&shared.names, &own, &content, &self.definition.fields.0).ok()?;
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         let mut add = |bytes: &[u8]| {
@@ -91,9 +102,14 @@ impl Composer {
         let message = content.message;
         let held = |text: &str| batch.without.iter().any(|word| text.contains(word.as_str()));
         let words = ["subject", "text", "html", "markdown"].into_iter().any(|name| held(content.words(name)));
-        let sender = |own: &Option<String>, account: &Option<String>| own.as_ref().or(account.as_ref()).is_some_and(|text| held(text));
+        let sender =
+            |own: &Option<String>, account: &Option<String>| own.as_ref().or(account.as_ref()).is_some_and(|text| held(text));
         let fields = message.headers.iter().any(|(name, value)| held(name) || held(value));
-        words || fields || held(to.as_str()) || sender(&message.from, &self.known.from) || sender(&message.reply_to, &self.known.reply_to)
+        words
+            || fields
+            || held(to.as_str())
+            || sender(&message.from, &self.known.from)
+            || sender(&message.reply_to, &self.known.reply_to)
     }
 
     fn fits(&self, batch: &Shared, content: &Content<'_>) -> bool {

@@ -20,7 +20,8 @@ impl Composer {
         let message = Message::default();
         let content = Content::new(&message, &self.definition.fields.0);
         let nonce = self.known.nonce();
-        let envelope = Envelope { to: "", to_form: "", id: "", attempt: 1, endpoint: "", now, token, nonce: &nonce, sketch: false };
+        let envelope =
+            Envelope { to: "", to_form: "", id: "", attempt: 1, endpoint: "", now, token, nonce: &nonce, sketch: false };
         let wrong = |what: String| SendError::new(ErrorKind::Misconfigured, what);
         let recipe = self.side_recipe(side).map_err(wrong)?;
         let called = self.make(&recipe, &envelope, &content, self.endpoint.as_ref(), alone);

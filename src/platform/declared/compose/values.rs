@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use handlebars::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use handlebars::Context;
 use serde_json::{Map, Value, json};
 
 use crate::delivery::{Delivery, DeliveryId};
@@ -13,8 +13,8 @@ use crate::platform::declared::account::Account;
 use crate::platform::declared::compose::content::{Content, mailbox};
 use crate::platform::declared::compose::files::{self, Encoded};
 use crate::platform::declared::definition::content::FieldOf;
-use crate::platform::declared::text::find::is_empty;
 use crate::platform::declared::definition::{Definition, IdemFormat};
+use crate::platform::declared::text::find::is_empty;
 use crate::platform::sign::{to_hex, uuid5};
 use crate::sms::segments::{Counting, Encoding, count_as};
 

@@ -76,7 +76,10 @@ impl Definition {
             return Err(Flaw::new(name, format!("`{name}` means something else in templates: name the key otherwise")));
         }
         for (name, _) in &self.fields.0 {
-            if NAMES.contains(&name.as_str()) || TAKEN.contains(&name.as_str()) || self.vars.0.iter().any(|(var, of)| var == name && of.secret) {
+            if NAMES.contains(&name.as_str())
+                || TAKEN.contains(&name.as_str())
+                || self.vars.0.iter().any(|(var, of)| var == name && of.secret)
+            {
                 return Err(Flaw::new(name, format!("the field `{name}` has the name of something else: name it otherwise")));
             }
         }
@@ -211,7 +214,9 @@ impl Definition {
                 }
                 // Lists of the query leave the body as it is.
                 Form::Text(_) | Form::Multipart(_) if batch.lists.iter().all(|list| matches!(list.at, Place::Query(_))) => {}
-                Form::Text(_) | Form::Multipart(_) => return Err(Flaw::new("batch", "only json and form carry several deliveries")),
+                Form::Text(_) | Form::Multipart(_) => {
+                    return Err(Flaw::new("batch", "only json and form carry several deliveries"));
+                }
             }
         }
         Ok(())
@@ -359,7 +364,15 @@ impl Definition {
         let lists = || self.batch.iter().flat_map(|batch| &batch.lists);
         let elements = lists().filter_map(|list| list.each.as_ref()).flat_map(|tree| tree.whens());
         let elements = elements.chain(lists().filter_map(|list| list.when.as_ref()));
-        self.sign.iter().filter_map(|sign| sign.when.as_ref()).chain(fields).chain(kinds).chain(auth).chain(bodies).chain(elements).collect()
+        self.sign
+            .iter()
+            .filter_map(|sign| sign.when.as_ref())
+            .chain(fields)
+            .chain(kinds)
+            .chain(auth)
+            .chain(bodies)
+            .chain(elements)
+            .collect()
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::platform::declared::text::leaf::Text;
 use crate::platform::declared::text::tree::Tree;
 
-const OPERATORS: &[&str] = &["$ref", "$json", "$number", "$bool", "$list", "$literal", "$each", "$pairs", "$merge", "$when", "$join"];
+const OPERATORS: &[&str] =
+    &["$ref", "$json", "$number", "$bool", "$list", "$literal", "$each", "$pairs", "$merge", "$when", "$join"];
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -63,7 +63,11 @@ impl Tree {
             Tree::ListOf(path) => scope.find(path).map_or(Value::Null, list),
             Tree::Join(path, by) => {
                 let bad = || format!("`{path}` holds something that is neither text nor number");
-                let texts = items(path, scope)?.iter().map(|item| plain(item).map(Into::into).ok_or_else(bad)).collect::<Result<Vec<String>, _>>()?;
+                let texts = items(path, scope)?.iter().map(|item| plain(item).map(Into::into).ok_or_else(bad)).collect::<Result<
+                    Vec<String>,
+                    _,
+                >>(
+                )?;
                 Value::String(texts.join(by))
             }
             Tree::Each(path, tree) => {
@@ -155,7 +159,12 @@ impl Tree {
         match self {
             Tree::Literal(_) => {}
             Tree::Text(text) => text.names().iter().for_each(|name| add(name)),
-            Tree::Ref(name) | Tree::Json(name) | Tree::Number(name) | Tree::Bool(name) | Tree::ListOf(name) | Tree::Join(name, _) => add(name),
+            Tree::Ref(name)
+            | Tree::Json(name)
+            | Tree::Number(name)
+            | Tree::Bool(name)
+            | Tree::ListOf(name)
+            | Tree::Join(name, _) => add(name),
             Tree::JsonOf(tree) => tree.names_into(inside, names),
             Tree::Each(name, tree) => {
                 add(name);

@@ -44,10 +44,19 @@ pub const BUILT_IN: &[(&str, &str)] = told![
     "aliyun-sms"
     "aliyun-sms-same"
     "tencent-sms"
+    "twilio"
+    "vonage"
+    "aws-sns"
 
 
 
     // Email by HTTP
+    "sendgrid"
+    "mailgun"
+    "postmark"
+    "resend"
+    "ses"
+    "brevo"
 
 
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use handlebars::Context;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use crate::platform::declared::definition::check::check_header;
 use crate::platform::declared::definition::request::Method;
 use crate::platform::declared::definition::when::When;
 use crate::platform::declared::definition::{Definition, Override, Var};
-use crate::platform::declared::text::find::{find, is_empty};
+use crate::platform::declared::text::find::{Scope, find, is_empty};
 use crate::platform::declared::text::leaf::Text;
 use crate::platform::declared::text::tree::Tree;
 use crate::platform::http::HeaderName;
@@ -68,6 +69,19 @@ pub fn keys(definition: &Definition) -> Vec<&str> {
     keys
 }
 
+/// Defaults that look at other keys: `https://sns.{{region}}.amazonaws.com`. They see what is written, and plain defaults.
+fn complete(values: &mut Map<String, Value>, definition: &Definition) -> Result<(), (String, String)> {
+    let seen = Context::from(Value::Object(values.clone()));
+    for (name, var) in &definition.vars.0 {
+        let Some(default) = var.default.as_deref().filter(|default| default.contains("{{")) else { continue };
+        if values.get(name).and_then(Value::as_str) == Some(default) {
+            let text = Text::new(default).and_then(|text| text.render(Scope::of(&seen))).map_err(|what| (name.clone(), what))?;
+            values.insert(name.clone(), Value::String(text));
+        }
+    }
+    Ok(())
+}
+
 impl Account {
     /// Reads the account.
     ///
@@ -111,6 +125,7 @@ impl Account {
                 values.insert(name.clone(), Value::String(value.unwrap_or_default()));
             }
         }
+        complete(&mut values, definition).map_err(|(name, what)| wrong(&name, &what))?;
         let own: Vec<String> = values.keys().cloned().collect();
         values.insert("secret".to_owned(), Value::Object(hidden));
 

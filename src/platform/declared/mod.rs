@@ -427,6 +427,9 @@ impl Platform for Declared {
             let written = self.definition.addressing.written(to.as_str());
             written.map_err(|what| SendError::new(ErrorKind::BadAddress, what))?;
         }
+        if self.definition.form == Build::Email {
+            crate::platform::email::is_mailbox(to.as_str()).map_err(|what| SendError::new(ErrorKind::BadAddress, what))?;
+        }
         // What is held up separately has a hash for its key, because logs may show it.
         let place = if self.row_endpoint() {
             let url = self.composer.row_url(to)?;
@@ -448,6 +451,9 @@ impl Platform for Declared {
         self.lane(to)?;
         if !message.attachments.is_empty() && !takes(Part::Attachments) {
             return bad(format!("platform {name} carries no attachments: link to the file instead"));
+        }
+        if message.attachments.iter().any(|file| file.cid.is_some()) && !takes(Part::Inline) {
+            return bad(format!("platform {name} carries no image inside of the text: link to it instead"));
         }
         if (!message.cc.is_empty() || !message.bcc.is_empty()) && !takes(Part::Cc) {
             return bad(format!("platform {name} carries one recipient: _cc and _bcc are for email"));

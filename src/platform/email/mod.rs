@@ -268,3 +268,11 @@ impl Drop for Smtp {
         self.pool.abandon();
     }
 }
+
+/// Whether a text is the address of one mailbox, without a name: for platforms that take mail by other ways than SMTP.
+///
+/// # Errors
+/// Why not.
+pub fn is_mailbox(text: &str) -> Result<(), String> {
+    address::Path::parse(text).map(|_| ())
+}

@@ -441,7 +441,7 @@ impl File {
             name: self.name.clone(),
             content_type: self.content_type.clone(),
             cid: self.cid.clone(),
-            content: Content::Shared(bytes.into()),
+            content: Content::Shared(shared_bytes(bytes)),
         })
     }
 }
@@ -519,4 +519,16 @@ fn filled(text: &str, server: &str) -> String {
         }
     })
     .into_owned()
+}
+
+/// The same file of several deliveries is one file, as it is where a template brings it.
+fn shared_bytes(bytes: Vec<u8>) -> std::sync::Arc<[u8]> {
+    static KNOWN: std::sync::Mutex<Vec<std::sync::Arc<[u8]>>> = std::sync::Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(there) = known.iter().find(|there| ***there == *bytes) {
+        return std::sync::Arc::clone(there);
+    }
+    let new: std::sync::Arc<[u8]> = bytes.into();
+    known.push(std::sync::Arc::clone(&new));
+    new
 }

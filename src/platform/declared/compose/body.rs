@@ -31,8 +31,12 @@ pub fn fill(form: &Form, scope: Scope<'_>, omit_empty: bool, message: &Message, 
         Form::Form(entries) => {
             let mut values = Map::new();
             for (name, entry) in entries {
-                if let Some(value) = value(entry, scope, omit_empty)? {
-                    values.insert(name.clone(), value);
+                match value(entry, scope, omit_empty)? {
+                    Some(value) if name == MERGE => values.extend(merged(value)?),
+                    Some(value) => {
+                        values.insert(name.clone(), value);
+                    }
+                    None => {}
                 }
             }
             Filled::Form(values)
@@ -48,6 +52,14 @@ pub fn fill(form: &Form, scope: Scope<'_>, omit_empty: bool, message: &Message, 
                             part(&mut bytes, boundary, name, &more, &files::read(file)?);
                         }
                     }
+                    entry if name == MERGE => {
+                        let pairs = value(entry, scope, omit_empty)?.map_or(Ok(Map::new()), merged)?;
+                        for (name, value) in pairs {
+                            for text in texts(&name, Some(value))? {
+                                part(&mut bytes, boundary, &name, "", text.as_bytes());
+                            }
+                        }
+                    }
                     entry => {
                         for text in texts(name, value(entry, scope, omit_empty)?)? {
                             part(&mut bytes, boundary, name, "", text.as_bytes());
@@ -59,6 +71,25 @@ pub fn fill(form: &Form, scope: Scope<'_>, omit_empty: bool, message: &Message, 
             Filled::Parts(bytes, format!("multipart/form-data; boundary={boundary}"))
         }
     })
+}
+
+/// The entry of a form that holds objects whose pairs are the form's own.
+const MERGE: &str = "$merge";
+
+fn merged(value: Value) -> Result<Map<String, Value>, String> {
+    let mut pairs = Map::new();
+    let objects = match value {
+        Value::Array(list) => list,
+        value => vec![value],
+    };
+    for object in objects {
+        match object {
+            Value::Null => {}
+            Value::Object(map) => pairs.extend(map),
+            _ => return Err("$merge: only objects can be merged".to_owned()),
+        }
+    }
+    Ok(pairs)
 }
 
 fn value(entry: &Entry, scope: Scope<'_>, omit_empty: bool) -> Result<Option<Value>, String> {

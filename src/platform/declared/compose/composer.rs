@@ -242,6 +242,11 @@ impl Composer {
         let content = Content::new(message, &self.definition.fields.0);
         let kind = self.choose(&content)?;
         let (max, name) = (&self.definition.message.max, &self.definition.name.0);
+        for part in ["subject", "text", "html"] {
+            if let Some(word) = self.definition.message.without.iter().find(|word| content.words(part).contains(word.as_str())) {
+                return Err(bad(format!("the {part} holds `{word}`, which {name} would take for a placeholder of its own")));
+            }
+        }
         for (part, size) in [("text", &max.text), ("markdown", &max.markdown), ("html", &max.html), ("subject", &max.subject)] {
             // A part that the kind does not send may be as long as it likes.
             if let Some(size) = size.as_ref().filter(|_| self.recipes[kind].names.iter().any(|name| name == part)) {

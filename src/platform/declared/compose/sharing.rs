@@ -15,6 +15,7 @@ use crate::platform::declared::compose::values::{Envelope, id_of};
 use crate::platform::declared::definition::batch::{ListForm, Place, Shared};
 use crate::platform::declared::text::find::{Scope, find, plain};
 use crate::platform::http::{Call, Url};
+use crate::recipient::Address;
 
 /// Why no shared request could be made, and which delivery is to blame.
 pub struct Unmade {
@@ -36,7 +37,8 @@ impl Composer {
         let content = Content::new(&delivery.message, &self.definition.fields.0);
         let kind = self.choose(&content).ok()?;
         let shared = self.shared.get(kind)?.as_ref()?;
-        if batch.alone.iter().any(|name| content.filled(name)) || !self.fits(batch, &content) {
+        let odd = batch.alone.iter().any(|name| content.filled(name)) || !batch.filled.iter().all(|name| content.filled(name));
+        if odd || !self.fits(batch, &content) || self.mistaken(batch, &delivery.envelope.to, &content) {
             return None;
         }
         let endpoint = self.endpoint_of(&delivery.envelope.to).ok()?;
@@ -93,6 +95,21 @@ impl Composer {
 
     fn folded(&self, to: &str) -> String {
         if self.definition.addressing.fold_case { to.to_lowercase() } else { to.to_owned() }
+    }
+
+    /// The service would take something that the row says for a placeholder of its own.
+    fn mistaken(&self, batch: &Shared, to: &Address, content: &Content<'_>) -> bool {
+        let message = content.message;
+        let held = |text: &str| batch.without.iter().any(|word| text.contains(word.as_str()));
+        let words = ["subject", "text", "html", "markdown"].into_iter().any(|name| held(content.words(name)));
+        let sender =
+            |own: &Option<String>, account: &Option<String>| own.as_ref().or(account.as_ref()).is_some_and(|text| held(text));
+        let fields = message.headers.iter().any(|(name, value)| held(name) || held(value));
+        words
+            || fields
+            || held(to.as_str())
+            || sender(&message.from, &self.known.from)
+            || sender(&message.reply_to, &self.known.reply_to)
     }
 
     fn fits(&self, batch: &Shared, content: &Content<'_>) -> bool {

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use handlebars::Context;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +16,7 @@ use crate::platform::declared::definition::content::FieldOf;
 use crate::platform::declared::definition::{Definition, IdemFormat};
 use crate::platform::declared::text::find::is_empty;
 use crate::platform::sign::{to_hex, uuid5};
+use crate::sms::segments::{Counting, Encoding, count_as};
 
 /// What a delivery, or several that share a request, bring beside their content.
 #[derive(Clone, Copy)]
@@ -52,6 +55,8 @@ pub struct Known {
     pub email: bool,
     /// How idempotency keys are written.
     pub format: IdemFormat,
+    /// SMS are counted as mainland China does.
+    pub mainland: bool,
     /// `jwt.project`, `jwt.email`.
     pub jwt: (String, String),
     /// Shared files as base64.
@@ -69,6 +74,7 @@ impl Known {
             reply_to: None,
             email: false,
             format: definition.idempotency.as_ref().map(|idempotency| idempotency.format).unwrap_or_default(),
+            mainland: definition.message.sms.is_some_and(|sms| sms.mainland),
             jwt: (String::new(), String::new()),
             encoded: Encoded::default(),
             chance: Mutex::new(seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
@@ -105,7 +111,7 @@ impl Known {
         for name in names {
             let first = name.split('.').next().unwrap_or(name);
             // Several names of one object come one after the other.
-            let key = if first == "from" || first == "jwt" { name.as_str() } else { first };
+            let key = if matches!(first, "from" | "reply_to" | "jwt") { name.as_str() } else { first };
             if values.contains_key(key) && first != "now" {
                 continue;
             }
@@ -132,6 +138,7 @@ impl Known {
     ) -> Result<Option<Value>, String> {
         let message = content.message;
         let sender = || message.from.as_deref().or(self.from.as_deref()).unwrap_or_default();
+        let answers = || message.reply_to.as_deref().or(self.reply_to.as_deref()).unwrap_or_default();
         Ok(Some(match name {
             "to" => json!(envelope.to),
             "to_form" => json!(envelope.to_form),
@@ -150,8 +157,17 @@ impl Known {
             "from" => json!(sender()),
             "from.name" => json!(mailbox(sender()).0),
             "from.email" => json!(mailbox(sender()).1),
-            "reply_to" => json!(message.reply_to.as_deref().or(self.reply_to.as_deref()).unwrap_or_default()),
+            "reply_to" => json!(answers()),
             "headers" => content.headers(),
+            "from.mime" => json!(encoded(sender())),
+            "reply_to.name" => json!(mailbox(answers()).0),
+            "reply_to.email" => json!(mailbox(answers()).1),
+            "sms" => {
+                let counting = if self.mainland { Counting::Mainland } else { Counting::default() };
+                let segments = count_as(content.words("text"), counting);
+                let encoding = if segments.encoding == Encoding::Gsm7 { "gsm7" } else { "ucs2" };
+                json!({ "encoding": encoding, "parts": segments.parts })
+            }
             "header_list" => content.header_list(),
             "attachments" if envelope.sketch => files::identity(&message.attachments),
             "attachments" => self.encoded.list(&message.attachments)?,
@@ -165,6 +181,26 @@ impl Known {
             _ => return Ok(None),
         }))
     }
+}
+
+/// A sender whose name is in encoded words (RFC 2047) where it is not ASCII: what is not meant for people's eyes alone must be so.
+fn encoded(sender: &str) -> String {
+    let (name, address) = mailbox(sender);
+    if name.is_ascii() {
+        return sender.to_owned();
+    }
+    // An encoded word has at most 75 characters: 45 bytes of text, cut between characters.
+    let mut words: Vec<String> = Vec::new();
+    let mut part = String::new();
+    for letter in name.chars() {
+        if part.len() + letter.len_utf8() > 45 {
+            words.push(format!("=?UTF-8?B?{}?=", STANDARD.encode(&part)));
+            part.clear();
+        }
+        part.push(letter);
+    }
+    words.push(format!("=?UTF-8?B?{}?=", STANDARD.encode(&part)));
+    format!("{} <{address}>", words.join(" "))
 }
 
 fn now(values: &mut Map<String, Value>, name: &str, now: SystemTime) {

@@ -30,6 +30,10 @@ pub struct Shared {
     pub fits: Option<Fits>,
     /// A row where one of these is not empty goes alone.
     pub alone: Vec<String>,
+    /// A row where one of these is empty goes alone.
+    pub filled: Vec<String>,
+    /// Words that the service would take for its own in a shared request; a row with one of them goes alone.
+    pub without: Vec<String>,
     /// The request for several, where it differs.
     pub request: Option<SharedRequest>,
     /// Where the elements stand; one, or several side by side.
@@ -178,6 +182,10 @@ struct RawShared {
     fits: Option<Fits>,
     #[serde(default)]
     alone: Vec<String>,
+    #[serde(default)]
+    filled: Vec<String>,
+    #[serde(default)]
+    without: Vec<String>,
     request: Option<SharedRequest>,
     each: Option<Tree>,
     at: Option<Pointer>,
@@ -242,6 +250,8 @@ impl TryFrom<RawShared> for Shared {
             group_by: raw.group_by,
             fits: raw.fits,
             alone: raw.alone,
+            filled: raw.filled,
+            without: raw.without,
             request: raw.request,
             lists: read,
         })

@@ -40,7 +40,12 @@ pub const NAMES: &[&str] = &[
     "from",
     "from.email",
     "from.name",
+    "from.mime",
     "reply_to",
+    "reply_to.email",
+    "reply_to.name",
+    "sms.encoding",
+    "sms.parts",
     "headers",
     "header_list",
     "attachments",
@@ -231,6 +236,8 @@ impl Definition {
         match (&when.var, &when.has, &when.all, &when.any) {
             (Some(name), None, None, None) if self.known_names().contains(name) || self.signs(name) => Ok(()),
             (Some(name), None, None, None) => Err(self.unknown(name)),
+            // Inside of $each and $pairs; elsewhere there is no item, and it is never filled.
+            (None, Some(name), None, None) if name == "item" || name.starts_with("item.") => Ok(()),
             (None, Some(name), None, None) => self.check_name(name),
             (None, None, Some(inner), None) | (None, None, None, Some(inner)) if when.eq.is_none() && when.exists.is_none() => {
                 inner.iter().try_for_each(|when| self.check_when(when))

@@ -29,6 +29,9 @@ pub struct Limits {
     /// What of an email it carries; a row with more is refused.
     #[serde(default)]
     pub takes: Vec<Part>,
+    /// What the platform would take for placeholders of its own; content with one of these is refused.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// The text is that of an SMS, which is counted in parts.
     pub sms: Option<Sms>,
 }
@@ -39,6 +42,8 @@ pub struct Limits {
 pub enum Part {
     /// Files.
     Attachments,
+    /// Pictures inside of the HTML, by their Content-ID.
+    Inline,
     /// `_cc` and `_bcc`.
     Cc,
     /// `Reply-To:`.

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::platform::declared::text::leaf::Text;
 use crate::platform::declared::text::tree::Tree;
 
-const OPERATORS: &[&str] = &["$ref", "$json", "$number", "$bool", "$list", "$literal", "$each", "$pairs", "$merge", "$when"];
+const OPERATORS: &[&str] =
+    &["$ref", "$json", "$number", "$bool", "$list", "$literal", "$each", "$pairs", "$merge", "$when", "$join"];
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -111,6 +112,15 @@ fn operator<'de, A: MapAccess<'de>>(key: &str, mut map: A) -> Result<Tree, A::Er
             let over = name(&mut map)?;
             let [tree] = companions(key, ["as"], &mut map)?;
             return Ok(Tree::Each(over, Box::new(tree.ok_or_else(|| missing(key, "as"))?)));
+        }
+        "$join" => {
+            let over = name(&mut map)?;
+            let [by] = companions(key, ["by"], &mut map)?;
+            return match by {
+                None => Ok(Tree::Join(over, ",".to_owned())),
+                Some(Tree::Literal(Value::String(by))) => Ok(Tree::Join(over, by)),
+                Some(_) => Err(de::Error::custom("`by` of $join is text, such as \", \"")),
+            };
         }
         "$pairs" => {
             let over = name(&mut map)?;

@@ -25,6 +25,8 @@ pub enum Tree {
     Bool(String),
     /// `{$list: mobiles}`: a list, or a text split at commas, semicolons and white space.
     ListOf(String),
+    /// `{$join: cc, by: ", "}`: a list as one text.
+    Join(String, String),
     /// `{$each: attachments, as: …}`: a list, with `item`.
     Each(String, Box<Tree>),
     /// `{$pairs: header_list, key: "h:{{item.name}}", value: …}`: an object, with `item`.
@@ -59,6 +61,15 @@ impl Tree {
             Tree::Number(path) => scope.find(path).map_or(Ok(Value::Null), |value| number(path, value))?,
             Tree::Bool(path) => scope.find(path).map_or(Ok(Value::Null), |value| truth(path, value))?,
             Tree::ListOf(path) => scope.find(path).map_or(Value::Null, list),
+            Tree::Join(path, by) => {
+                let bad = || format!("`{path}` holds something that is neither text nor number");
+                let texts = items(path, scope)?.iter().map(|item| plain(item).map(Into::into).ok_or_else(bad)).collect::<Result<
+                    Vec<String>,
+                    _,
+                >>(
+                )?;
+                Value::String(texts.join(by))
+            }
             Tree::Each(path, tree) => {
                 let mut values = Vec::new();
                 for item in items(path, scope)? {
@@ -148,7 +159,12 @@ impl Tree {
         match self {
             Tree::Literal(_) => {}
             Tree::Text(text) => text.names().iter().for_each(|name| add(name)),
-            Tree::Ref(name) | Tree::Json(name) | Tree::Number(name) | Tree::Bool(name) | Tree::ListOf(name) => add(name),
+            Tree::Ref(name)
+            | Tree::Json(name)
+            | Tree::Number(name)
+            | Tree::Bool(name)
+            | Tree::ListOf(name)
+            | Tree::Join(name, _) => add(name),
             Tree::JsonOf(tree) => tree.names_into(inside, names),
             Tree::Each(name, tree) => {
                 add(name);

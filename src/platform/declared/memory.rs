@@ -16,6 +16,9 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// So many of each kind.
 const MOST: usize = 10_000;
 
+/// An address that moved more often than that moves in a circle.
+const HOPS: usize = 8;
+
 /// The memory of an account.
 #[derive(Default)]
 pub struct Memory {
@@ -47,9 +50,17 @@ impl Memory {
         Self::default()
     }
 
-    /// The address that the service named in place of this one.
+    /// The address that the service named in place of this one, and in place of that one, and so on; never in a circle.
     pub fn rewritten(&self, to: &str) -> Option<String> {
-        self.lock().moved.get(to).cloned()
+        let inner = self.lock();
+        let mut new = inner.moved.get(to)?;
+        for _ in 0..HOPS {
+            match inner.moved.get(new) {
+                Some(next) if next != to => new = next,
+                _ => break,
+            }
+        }
+        Some(new.clone())
     }
 
     /// From now on `new` stands for `old`.
@@ -133,6 +144,10 @@ mod tests {
         let memory = Memory::new();
         memory.moves("-1", "-100");
         assert_eq!(memory.rewritten("-1").as_deref(), Some("-100"));
+        memory.moves("-100", "-200");
+        assert_eq!(memory.rewritten("-1").as_deref(), Some("-200"));
+        memory.moves("-200", "-1");
+        assert!(memory.rewritten("-1").is_some_and(|new| new != "-1"));
         memory.moves("-1", "-1");
         assert_eq!(memory.rewritten("-1"), None);
         for number in 0..MOST + 50 {

@@ -143,7 +143,11 @@ impl Pace {
     }
 
     fn ask(keyed: &mut HashMap<(Scope, String), Gate>, quotas: &[Quota], scope: Scope, key: &str) -> Result<(), Duration> {
-        keyed.entry((scope, key.to_ascii_lowercase())).or_insert_with(|| Gate::new(quotas)).admit(1).map(|_| ())
+        let gate = || {
+            let concerned: Vec<Quota> = quotas.iter().filter(|quota| quota.concerns(key)).copied().collect();
+            Gate::new(&concerned)
+        };
+        keyed.entry((scope, key.to_ascii_lowercase())).or_insert_with(gate).admit(1).map(|_| ())
     }
 
     fn prune(&mut self) {
@@ -209,6 +213,20 @@ mod tests {
         assert!(pace.admit("a@two.example").is_ok());
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(pace.admit("b@one.example").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_groups_does_not_hold_people() {
+        let groups = Quota { begins: Some('-'), ..quotas(&[("20/min", Scope::Address)])[0] };
+        let all = quotas(&[("1/s", Scope::Address)])[0];
+        let mut pace = Pace::new(&[all, groups]);
+        let mut admitted = |address: &str| pace.admit(address).is_ok();
+        assert!(admitted("-100") && admitted("100"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(admitted("100"), "a person has one a second");
+        assert!(!admitted("-100"), "a group has one in three");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(admitted("-100"));
     }
 
     #[tokio::test(start_paused = true)]

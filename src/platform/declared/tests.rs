@@ -386,8 +386,10 @@ fn only_http_urls_are_sent_to_and_each_endpoint_is_a_lane() {
         assert_eq!(error.kind, ErrorKind::BadAddress, "{bad}");
     }
     let lane = |url: &str| platform.lane(&url.into()).unwrap();
-    assert_eq!(lane("https://h/a?x=1"), lane("https://H:443/a?x=2#part"));
+    assert_eq!(lane("https://h/a?x=1"), lane("https://H:443/a?x=1#part"));
     assert_ne!(lane("https://h/a"), lane("https://h/b"));
+    // Robots of one service differ in the query alone.
+    assert_ne!(lane("https://h/a?key=1"), lane("https://h/a?key=2"));
     assert!(!lane("https://h/s3cret").0.contains("s3cret"));
 }
 

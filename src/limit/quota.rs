@@ -54,7 +54,14 @@ impl Quota {
         let hundredth = f64::from(count.get()) / period.as_secs_f64().max(1e-9) / 100.0;
         // In range by the clamp; a burst above the count itself would make the window meaningless.
         let burst = hundredth.clamp(1.0, f64::from(count.get())) as u32;
-        Quota { count, period, scope, burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), of: Unit::Deliveries, begins: None }
+        Quota {
+            count,
+            period,
+            scope,
+            burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
+            of: Unit::Deliveries,
+            begins: None,
+        }
     }
 
     /// Whether it counts what goes to this address.

@@ -78,7 +78,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_hidden_in_every_form_and_words_are_not() {
-        assert_eq!(hidden("a \"b\"/c:d", None, r#"a "b"/c:d a \"b\"/c:d a%20%22b%22%2Fc%3Ad a+%22b%22%2Fc%3Ad"#), "*** *** *** ***");
+        assert_eq!(
+            hidden("a \"b\"/c:d", None, r#"a "b"/c:d a \"b\"/c:d a%20%22b%22%2Fc%3Ad a+%22b%22%2Fc%3Ad"#),
+            "*** *** *** ***"
+        );
         assert_eq!(hidden("s3cret", None, "/v1/messages/s3cret of messages"), "/v1/messages/*** of messages");
         assert_eq!(hidden("abc", None, "abc"), "abc", "too short to be told from a word");
         let file = "{\"key\": \"-----BEGIN-----\\nMIIEvgIBADANBgkqhkiG\\nAASCBKgwggSkAgEAAoIB\\n\"}";

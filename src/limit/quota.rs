@@ -55,6 +55,11 @@ impl Quota {
         Quota { count, period, scope, burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), of: Unit::Deliveries }
     }
 
+    /// A window so long that what it allows is not spread out evenly: more than a minute.
+    pub fn rolls(&self) -> bool {
+        self.period > Duration::from_secs(60)
+    }
+
     /// Time between two deliveries at the full rate.
     pub fn interval(&self) -> Duration {
         self.period / self.count.get()

@@ -153,7 +153,7 @@ impl Lanes {
                 most_ahead: account
                     .quotas
                     .iter()
-                    .filter(|quota| quota.scope == Scope::Account)
+                    .filter(|quota| quota.scope == Scope::Account && !quota.rolls())
                     .map(|q| most_ahead(q, account))
                     .min(),
                 pace: account.pace(),

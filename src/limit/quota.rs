@@ -69,6 +69,11 @@ impl Quota {
         self.begins.is_none_or(|first| address.starts_with(first))
     }
 
+    /// A window so long that what it allows is not spread out evenly: more than a minute.
+    pub fn rolls(&self) -> bool {
+        self.period > Duration::from_secs(60)
+    }
+
     /// Time between two deliveries at the full rate.
     pub fn interval(&self) -> Duration {
         self.period / self.count.get()

@@ -180,7 +180,8 @@ fn a_mistake_in_a_definition_is_told_with_its_place() {
     let world = world("bark", &broken, "group: ops");
     let place = format!("bark.yaml:{line}:3");
     let told = world.notify(&["platforms", "show", "bark"]);
-    assert!(told.out.contains(&place) && told.out.contains("did you mean `omit_empty`?"), "{}\n{}", told.out, told.err);
+    let words = told.out + &told.err;
+    assert!(words.contains(&place) && words.contains("did you mean `omit_empty`?"), "{words}");
     world.file("rows.csv", format!("device_key,name,n\n{KEY},Ada,1\n"));
     world.notify(&["batch", "rows.csv", "-t", "hello", "--yes"]).code(4).err_has(&place);
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::launch::{self, Order};
+use super::oneoff;
 use super::open;
 use super::open::Scene;
 use crate::cli::{Global, InputFlags, Retry};
@@ -21,9 +22,10 @@ use crate::tally::State;
 use crate::template::source_files::TemplateFiles;
 
 /// Sends them again.
-pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
+pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failure> {
     let only = Only::parse(&args.only)?;
-    let config = open::open_config(global)?;
+    let mut config = open::open_config(global)?;
+    let by_url = oneoff::adopt(&mut config, &mut args.target.via)?.names;
     let state_dir = launch::state_dir(global)?;
     let scene = Scene { config: &config, global, state_dir };
 
@@ -56,7 +58,7 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
         filtered.insert(file).0.clone()
     };
 
-    let mut settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
+    let mut settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
     let account =
         if args.target.via.is_none() { first.account.clone().filter(|name| config.account(name).is_ok()) } else { None };
     if let Some(account) = account {

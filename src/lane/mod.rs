@@ -36,6 +36,8 @@ const ROWS_OF_A_LANE: usize = 256;
 const TICKETS: usize = 500_000;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
+/// Lanes of an account that are listed as open before those that have nothing left are struck off.
+const LISTED: usize = 16_384;
 /// How long the first of them waits where rows come one by one.
 const LINGER: Duration = Duration::from_millis(50);
 /// What may be on its way to the wire under this limit: its burst, or what it allows in the time that a slow sync of the journal takes.
@@ -139,6 +141,7 @@ impl Lanes {
                 batch: account.batch.max(1),
                 most_bytes: account.platform.most_bytes(),
                 in_flight: 0,
+                waiting: 0,
                 rows: 0,
                 bytes: 0,
                 full: VecDeque::new(),
@@ -214,6 +217,7 @@ impl Lanes {
             return;
         }
         self.waiting += set.len();
+        road.waiting += set.len();
         let lane = self.lanes.entry((account, key.clone())).or_default();
         lane.waiting.push_front(Waiting::Sealed(set));
         road.full.push_back(key.clone());
@@ -244,6 +248,7 @@ impl Lanes {
             Waiting::Ticket(seat.ticket())
         };
         self.waiting += 1;
+        road.waiting += 1;
         if first {
             lane.waiting.push_front(waiting);
         } else {
@@ -292,7 +297,7 @@ impl Lanes {
                 self.timers.push(Reverse((until, Wake::Account(account))));
                 return Turn::Full;
             }
-            let Some(key) = self.pick(account, more) else { return Turn::Hungry };
+            let Some((key, listed)) = self.pick(account, more) else { return Turn::Hungry };
             let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
             let road = &mut self.roads[account];
             if !self.heard.is_empty() {
@@ -321,12 +326,14 @@ impl Lanes {
                 let ticket = *ticket;
                 lane.waiting.pop_front();
                 self.waiting -= 1;
-                road.open.push_front(key);
+                road.waiting -= 1;
+                if listed { &mut road.full } else { &mut road.open }.push_front(key);
                 return Turn::Read(ticket);
             }
             let gathered = if road.batch > 1 { gather::shared(road, lane) } else { gather::single(road, lane) };
             let Gathered { batch, held, rested } = gathered;
             self.waiting -= batch.len() + rested.len();
+            road.waiting -= batch.len() + rested.len();
             if !batch.is_empty() {
                 road.calls += 1;
                 lane.in_flight += batch.len();
@@ -343,12 +350,16 @@ impl Lanes {
                 Some(Held::Account(until)) => {
                     road.held_until = Some(until);
                     road.parked = until.duration_since(Instant::now()) > self.max_wait;
-                    road.open.push_front(key.clone());
+                    if listed { &mut road.full } else { &mut road.open }.push_front(key.clone());
                     self.timers.push(Reverse((until, Wake::Account(account))));
                 }
+                None if listed && lane.open => {}
                 None if lane.waiting.is_empty() => lane.open = false,
                 // The next lane's turn: round robin, so that one lane with much cannot starve one with little.
-                None => road.open.push_back(key.clone()),
+                None => {
+                    lane.open = true;
+                    road.open.push_back(key.clone());
+                }
             }
             if road.batch > 1 {
                 if lane.rows >= road.batch || matches!(lane.waiting.front(), Some(Waiting::Sealed(_))) {
@@ -367,11 +378,11 @@ impl Lanes {
     }
 
     /// The lane whose turn it is. Where requests are shared, a lane with enough for a whole one; any other only when no more company
-    /// can be had.
-    fn pick(&mut self, account: usize, more: bool) -> Option<LaneKey> {
+    /// can be had. And whether it is still listed among the open ones, because it was found by being full.
+    fn pick(&mut self, account: usize, more: bool) -> Option<(LaneKey, bool)> {
         let road = &mut self.roads[account];
         if road.batch == 1 {
-            return road.open.pop_front();
+            return Some((road.open.pop_front()?, false));
         }
         while let Some(key) = road.full.pop_front() {
             let ready = |lane: &Lane| match lane.waiting.front() {
@@ -380,8 +391,23 @@ impl Lanes {
                 None => false,
             };
             if self.lanes.get(&(account, key.clone())).is_some_and(ready) {
-                return Some(key);
+                return Some((key, true));
             }
+        }
+        if road.open.len() > LISTED {
+            // Lanes that were emptied as full ones.
+            let Road { open, .. } = road;
+            let lanes = &mut self.lanes;
+            open.retain(|key| match lanes.get_mut(&(account, key.clone())) {
+                Some(lane) if lane.waiting.is_empty() => {
+                    lane.open = false;
+                    if lane.in_flight == 0 && lane.held_until.is_none() {
+                        lanes.remove(&(account, key.clone()));
+                    }
+                    false
+                }
+                found => found.is_some(),
+            });
         }
         let patient = more && road.rows < COMPANY.0 && road.bytes < COMPANY.1;
         if patient && self.lingers {
@@ -394,7 +420,7 @@ impl Lanes {
         } else if patient {
             return None;
         }
-        road.open.pop_front()
+        Some((road.open.pop_front()?, false))
     }
 
     fn forget_if_idle(&mut self, account: usize, key: &LaneKey) {
@@ -450,7 +476,7 @@ impl Lanes {
     /// What waits for this account or is in flight: who has least takes the next.
     pub fn load(&self, account: usize) -> usize {
         let road = &self.roads[account];
-        road.in_flight + road.resting + road.open.len() + road.rows
+        road.in_flight + road.resting + road.waiting
     }
 
     /// Whether the account stopped, or rests because the service said so.
@@ -544,7 +570,7 @@ impl Lanes {
         let road = &mut self.roads[account];
         road.open.clear();
         road.full.clear();
-        (road.rows, road.bytes) = (0, 0);
+        (road.rows, road.bytes, road.waiting) = (0, 0, 0);
         self.waiting -= taken.len();
         taken.sort_unstable();
         taken
@@ -559,7 +585,7 @@ impl Lanes {
         road.halted = Some(error);
         road.open.clear();
         road.full.clear();
-        (road.rows, road.bytes) = (0, 0);
+        (road.rows, road.bytes, road.waiting) = (0, 0, 0);
         // Their tickets fall out of the timers when their time comes; nobody waits for them any more.
         (road.resting, road.resting_parked) = (0, 0);
         let mut dropped = 0;

@@ -74,6 +74,8 @@ pub(super) struct Road {
     pub(super) most_bytes: Option<usize>,
     /// Deliveries in flight.
     pub(super) in_flight: usize,
+    /// Deliveries that wait in its lanes, in whatever form.
+    pub(super) waiting: usize,
     /// Whole rows that wait, and their bytes, where requests are shared.
     pub(super) rows: usize,
     pub(super) bytes: usize,

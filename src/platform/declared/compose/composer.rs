@@ -181,8 +181,8 @@ impl Composer {
     pub(super) fn choose(&self, content: &Content<'_>) -> Result<usize, SendError> {
         let filled = |recipe: &Recipe| recipe.needs.iter().all(|name| content.filled(name) || self.account.get(name).is_some());
         let dropped = |recipe: &Recipe| recipe.without.iter().any(|name| content.filled(name));
-        let fits =
-            |recipe: &Recipe| filled(recipe) && !dropped(recipe) && (recipe.name.is_empty() || recipe.uses(content, &[]).is_ok());
+        let knows = |recipe: &Recipe| recipe.name.is_empty() || recipe.unknown(content).is_empty();
+        let fits = |recipe: &Recipe| filled(recipe) && !dropped(recipe) && knows(recipe);
         let found = match content.forced() {
             Some(kind) => self.recipes.iter().position(|recipe| recipe.name == kind && fits(recipe)),
             None => self.recipes.iter().position(fits),
@@ -211,18 +211,22 @@ impl Composer {
             if let Some(need) = recipe.needs.iter().find(|need| !content.filled(need)) {
                 return format!("the kind {kind} of platform {name} needs `{need}`, which is empty");
             }
-            if let Err(key) = recipe.uses(content, &[]) {
+            if let Some(key) = recipe.unknown(content).into_iter().next() {
                 return format!("the kind {kind} of platform {name} does not know `{key}`");
             }
         }
         if content.tree().is_some() {
             // A kind that has all it needs, but for one key, is what was meant.
             let near = self.recipes.iter().filter(|recipe| recipe.needs.iter().all(|need| content.filled(need)));
-            if let Some((recipe, key)) = near.filter_map(|recipe| Some((recipe, recipe.uses(content, &[]).err()?))).next() {
+            let near = near.filter_map(|recipe| Some((recipe, recipe.unknown(content).into_iter().next()?))).next();
+            if let Some((recipe, key)) = near {
                 return format!("the kind {} of platform {name} does not know `{key}`; kinds: {kinds}", recipe.name);
             }
-            let unknown = self.recipes.iter().map(|recipe| recipe.uses(content, &[]).err()).collect::<Option<Vec<_>>>();
-            let key = unknown.unwrap_or_default().into_iter().find(|key| !key.is_empty());
+            let mut each = self.recipes.iter().map(|recipe| recipe.unknown(content));
+            // Best told is a key that nobody knows; else one that stands in the way of the first kind.
+            let first = each.next().unwrap_or_default();
+            let all = each.fold(first.clone(), |common, next| common.into_iter().filter(|key| next.contains(key)).collect());
+            let key = all.into_iter().chain(first).find(|key| !key.is_empty());
             return match key {
                 Some(key) => {
                     format!("platform {name} does not take this JSON: no kind knows all of it, such as `{key}`; kinds: {kinds}")

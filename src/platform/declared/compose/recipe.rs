@@ -229,25 +229,22 @@ impl Recipe {
         self.names = names;
     }
 
-    /// Every key of a content tree is used.
-    ///
-    /// # Errors
-    /// The first that is not.
-    pub fn uses(&self, content: &Content<'_>, also: &[String]) -> Result<(), String> {
-        let names = || self.names.iter().chain(&self.needs).chain(also);
-        let whole = names().any(|name| name == "content");
+    /// Keys of a content tree that the recipe does not use; "" where it has no use for a whole tree that is no object.
+    pub fn unknown(&self, content: &Content<'_>) -> Vec<String> {
+        let names = || self.names.iter().chain(&self.needs);
+        if names().any(|name| name == "content") {
+            return Vec::new();
+        }
+        let used = |key: &str| {
+            names().any(|name| {
+                let (inside, name) = name.strip_prefix("content.").map_or((false, name.as_str()), |name| (true, name));
+                name.split('.').next() == Some(key) && (inside || content.may_say(key))
+            })
+        };
         match content.tree() {
-            Some(Value::Object(map)) if !whole => {
-                let used = |key: &str| {
-                    names().any(|name| {
-                        let (inside, name) = name.strip_prefix("content.").map_or((false, name.as_str()), |name| (true, name));
-                        name.split('.').next() == Some(key) && (inside || content.may_say(key))
-                    })
-                };
-                map.keys().find(|key| !used(key)).map_or(Ok(()), |key| Err(key.clone()))
-            }
-            Some(_) if !whole => Err(String::new()),
-            _ => Ok(()),
+            Some(Value::Object(map)) => map.keys().filter(|key| !used(key)).cloned().collect(),
+            Some(_) => vec![String::new()],
+            None => Vec::new(),
         }
     }
 

@@ -71,7 +71,12 @@ pub(crate) fn adopt(config: &mut Config, via: &mut Option<String>) -> Result<Ado
 ///
 /// # Errors
 /// None is given, or others; or the run was not sent through any: exit 2.
-pub(crate) fn adopt_again(config: &mut Config, via: Option<&str>, settings: &Settings, manifest: &Manifest) -> Result<(), Failure> {
+pub(crate) fn adopt_again(
+    config: &mut Config,
+    via: Option<&str>,
+    settings: &Settings,
+    manifest: &Manifest,
+) -> Result<(), Failure> {
     let usage = |what: String| Err(Failure::new(Exit::Usage, what));
     let run = &manifest.id;
     if settings.by_url.is_empty() {

@@ -51,7 +51,11 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let global = Global {
         config: global.config.clone().or_else(|| settings.config.clone()),
         profile: global.profile.clone().or_else(|| settings.profile.clone()),
-        platform_file: if global.platform_file.is_empty() { settings.platform_files.clone() } else { global.platform_file.clone() },
+        platform_file: if global.platform_file.is_empty() {
+            settings.platform_files.clone()
+        } else {
+            global.platform_file.clone()
+        },
         ..global.clone()
     };
     let mut config = open::open_config_in(&global, Some(&settings.cwd))?;

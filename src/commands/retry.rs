@@ -49,6 +49,14 @@ pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failur
         made.insert(file).0.clone()
     };
     let first = First::read(&path)?;
+    if let (None, Some(account)) = (&args.target.via, &first.account)
+        && config.account(account).is_err()
+    {
+        let what = format!(
+            "these failures were sent through `{account}`, which is no account of the config\n  = help: name one with --via ACCOUNT, or give the URL once more with --via URL"
+        );
+        return Err(Failure::new(Exit::Usage, what));
+    }
     let mut filtered = None;
     let source = if only.is_all() {
         path.clone()

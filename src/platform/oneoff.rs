@@ -108,8 +108,9 @@ mod tests {
 
     #[test]
     fn an_smtp_url_is_an_account() {
-        let one = coded("smtps", "smtps://me%40x.example:p%3Aw@mail.example:465/?from=a@b.example&to=c@d.example,e@f.example&window=2")
-            .expect("a good URL");
+        let one =
+            coded("smtps", "smtps://me%40x.example:p%3Aw@mail.example:465/?from=a@b.example&to=c@d.example,e@f.example&window=2")
+                .expect("a good URL");
         let key = |name: &str| one.settings.get(name).cloned();
         assert_eq!(key("url"), Some("smtps://mail.example:465".into()));
         assert_eq!((key("user"), key("password")), (Some("me@x.example".into()), Some("p:w".into())));

@@ -124,12 +124,13 @@ pub fn of_url(url: &str, definitions: &[PathBuf]) -> Result<OneOff, Problem> {
     if oneoff::CODED.iter().any(|(form, _)| oneoff::scheme(form) == scheme) {
         return oneoff::coded(&scheme, url).map_err(|what| Problem { what, ..Problem::default() });
     }
-    let own = own_files(definitions).into_iter().filter_map(|path| read(&path).and_then(|definition| free(definition, &path)).ok());
+    let own =
+        own_files(definitions).into_iter().filter_map(|path| read(&path).and_then(|definition| free(definition, &path)).ok());
     let mut known: Vec<String> = oneoff::CODED.iter().map(|(form, _)| oneoff::scheme(form).to_owned()).collect();
     for definition in built_in().chain(own) {
         if definition.urls.iter().any(|form| form.scheme().eq_ignore_ascii_case(&scheme)) {
-            let (settings, to) =
-                account_of_url(&definition, url).map_err(|what| Problem { what: format!("--via: {what}"), ..Problem::default() })?;
+            let (settings, to) = account_of_url(&definition, url)
+                .map_err(|what| Problem { what: format!("--via: {what}"), ..Problem::default() })?;
             return Ok(OneOff { platform: definition.name.0, settings, to: to.into_iter().collect() });
         }
         known.extend(definition.urls.iter().map(|form| form.scheme().to_owned()));

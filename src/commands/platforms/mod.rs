@@ -101,7 +101,9 @@ async fn check(config: &Config, name: Option<&str>) -> Result<Exit, Failure> {
 
 /// A page for each platform of the program, and one that lists them.
 fn docs(dir: &Path) -> Result<Exit, Failure> {
-    let told = |path: &Path, error: &std::io::Error| Failure::new(Exit::Disk, format!("{}: {}", path.display(), crate::job::reason(error)));
+    let told = |path: &Path, error: &std::io::Error| {
+        Failure::new(Exit::Disk, format!("{}: {}", path.display(), crate::job::reason(error)))
+    };
     std::fs::create_dir_all(dir).map_err(|error| told(dir, &error))?;
     let all: Vec<Listed> = registry::platforms(&[]);
     let pages = all.iter().map(|listed| (format!("{}.md", listed.name), page::of(listed)));

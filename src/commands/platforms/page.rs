@@ -72,7 +72,8 @@ pub(super) fn of(listed: &Listed) -> String {
             let _ = write!(about, "{}one of {}", if about.is_empty() { "" } else { "; " }, code(&key.one_of));
         }
         let secret = if key.secret { ", secret" } else { "" };
-        let _ = writeln!(text, "| `{}` | {} | {default} | {about} |", key.name, format!("{need}{secret}").trim_start_matches(", "));
+        let _ =
+            writeln!(text, "| `{}` | {} | {default} | {about} |", key.name, format!("{need}{secret}").trim_start_matches(", "));
     }
     text.push_str("\nBeside these: `limits`, `concurrency` ([config](../config.md)).\n");
     if !listed.urls.is_empty() {
@@ -91,7 +92,9 @@ pub(super) fn of(listed: &Listed) -> String {
         }
     }
     if !listed.fields.is_empty() {
-        text.push_str("\n## Fields\n\nWhat a JSON template, or a row where there is no template, may have beside subject and text.\n\n");
+        text.push_str(
+            "\n## Fields\n\nWhat a JSON template, or a row where there is no template, may have beside subject and text.\n\n",
+        );
         text.push_str("| field | form | |\n|---|---|---|\n");
         for field in &listed.fields {
             let _ = writeln!(text, "| `{}` | {} | {} |", field.name, field.form, cell(&field.about));
@@ -118,7 +121,9 @@ pub(super) fn idempotent(listed: &Listed) -> &'static str {
 /// An account as the config has it, with the keys that it cannot do without.
 pub(super) fn example_account(listed: &Listed) -> String {
     let mut text = format!("accounts:\n  my-{}:\n    platform: {}\n", listed.name, listed.name);
-    let wanted = |key: &&Key| key.required || Some(&key.name) == listed.addressless.as_ref() || (listed.name == pool::NAME && key.name == "of");
+    let wanted = |key: &&Key| {
+        key.required || Some(&key.name) == listed.addressless.as_ref() || (listed.name == pool::NAME && key.name == "of")
+    };
     let variable = |key: &Key| format!("{}_{}", listed.name, key.name).to_uppercase().replace('-', "_");
     for key in listed.keys.iter().filter(wanted) {
         let value = match (listed.name.as_str(), key.name.as_str()) {

@@ -13,5 +13,6 @@ mod peers;
 mod platforms;
 mod readme;
 mod smpp;
+mod verbs;
 mod webhook;
 mod world;

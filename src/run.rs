@@ -606,7 +606,7 @@ impl Flow<'_> {
             Next::Hold(wait) => {
                 self.progress.held(&owner, &error, wait);
                 for delivery in batch.deliveries() {
-                    self.put_back(account, delivery);
+                    self.hold_back(delivery, &error, wait);
                 }
                 self.hold(account, lane, &error, wait);
                 self.put_together(account, lane, batch.into_deliveries());
@@ -670,7 +670,7 @@ impl Flow<'_> {
             }
             Next::Hold(wait) => {
                 self.progress.held(&owner.name, &error, wait);
-                self.put_back(account, &delivery);
+                self.hold_back(&delivery, &error, wait);
                 self.hold(account, lane, &error, wait);
                 if self.gives_up(account) {
                     return self.hand_round(account, [ticket_of(&delivery.envelope)]);
@@ -767,6 +767,12 @@ impl Flow<'_> {
             Some(together) => together.push(record),
             None => self.journal.record(record),
         }
+    }
+
+    /// As if it had not been tried this time, and not before this wait; should the run end meanwhile, the reports say why.
+    fn hold_back(&mut self, delivery: &Delivery, error: &SendError, wait: Duration) {
+        let error = SendError { retry_after: Some(wait), ..error.clone() };
+        self.record(delivery, delivery.envelope.attempt - 1, Mark::Outcome(Outcome::Deferred(error)));
     }
 
     /// As if it had not been tried this time. With a later account of its route, it stays there.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::account::AccountConfig;
+use crate::platform::declared::Declared;
 use crate::platform::declared::account::keys;
+use crate::platform::declared::capability;
 use crate::platform::declared::definition::Definition;
-use crate::platform::declared::{self, Declared};
 use crate::platform::definitions::BUILT_IN;
 use crate::platform::exec::{self, Exec};
 use crate::platform::outbox::{self, Outbox};
@@ -132,7 +133,7 @@ pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Ad
         "outbox" => Ok(outbox::addressing()),
         name => {
             let definition = find(name, definitions)?.ok_or_else(|| unknown(account, definitions))?;
-            Ok(declared::addressing_of(&definition, account))
+            Ok(capability::addressing_of(&definition, account))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The program as a user sees it: one binary of tests, real servers on loopback, assertions on what those received.
 
+mod adding;
 mod adversity;
 mod exec;
 mod house;

@@ -33,7 +33,7 @@ impl Declared {
             hide.extend(body.split_once("assertion=").map(|(_, assertion)| assertion.to_owned()));
             hiding::longest_first(&mut hide);
         }
-        let answer = self.client.exchange(call).await;
+        let answer = self.client.exchange(call, 1).await;
         let (mut value, mut expires): (Vec<&str>, Vec<&str>) = (
             token.value.0.iter().map(|pointer| pointer.0.as_str()).collect(),
             token.expires_in.0.iter().map(|pointer| pointer.0.as_str()).collect(),
@@ -74,7 +74,7 @@ impl Declared {
         let token = token.as_deref().unwrap_or_default();
         let call = self.composer.side(&check.request, (self.clock)(), token)?;
         let hide = self.hidden(&call, Some(token)).into_owned();
-        let answer: Result<Reply, Failure> = self.client.exchange(call).await;
+        let answer: Result<Reply, Failure> = self.client.exchange(call, 1).await;
         let judged = self.judge(&hide, false).fetched(&check.success, &answer);
         judged.map_err(|error| SendError { detail: error.detail.trim_start_matches("no token: ").to_owned(), ..error })?;
         let body: serde_json::Value = answer.ok().and_then(|reply| serde_json::from_slice(&reply.body).ok()).unwrap_or_default();

@@ -152,7 +152,7 @@ impl Declared {
                 Err(verdicts) => return verdicts,
             };
             let hide = self.hidden(&call, token.as_deref());
-            let answer = self.client.exchange(call).await;
+            let answer = self.client.exchange(call, batch.deliveries().len()).await;
             let judge = self.judge(&hide, shared);
             match token {
                 Some(token) if !last && judge.rejects_token(&answer) => self.vault.drop_token(&token),

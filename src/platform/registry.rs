@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::account::AccountConfig;
+use crate::platform::declared::Declared;
+use crate::platform::declared::capability;
 use crate::platform::declared::definition::Definition;
 use crate::platform::declared::urls::account_of_url;
-use crate::platform::declared::{self, Declared};
 use crate::platform::definitions::BUILT_IN;
 use crate::platform::exec::{self, Exec};
 use crate::platform::listing;
@@ -58,7 +59,7 @@ pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Ad
         "outbox" => Ok(outbox::addressing()),
         name => {
             let definition = find(name, definitions)?.ok_or_else(|| unknown(account, definitions))?;
-            Ok(declared::addressing_of(&definition, account))
+            Ok(capability::addressing_of(&definition, account))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The definitions that come with the program: one-off URLs of every form, limits, and what their accounts need.
 
 use super::*;
+use crate::limit::Quota;
 use crate::platform::declared::urls::account_of_url;
 use crate::platform::definitions::BUILT_IN;
 

@@ -14,6 +14,7 @@ struct World {
     variables: Vec<(String, String)>,
     profile: Option<String>,
     explicit: Option<PathBuf>,
+    platforms: Vec<&'static str>,
 }
 
 impl World {
@@ -21,7 +22,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("home/notify")).unwrap();
         std::fs::create_dir_all(folder.path().join("work")).unwrap();
-        World { folder, variables: Vec::new(), profile: None, explicit: None }
+        let platforms = vec!["outbox", "smtp", "webhook"];
+        World { folder, variables: Vec::new(), profile: None, explicit: None, platforms }
     }
 
     fn with(config: &str) -> World {
@@ -54,7 +56,7 @@ impl World {
             variables: &names,
             cwd: &self.folder.path().join("work"),
             config_home: &self.folder.path().join("home"),
-            platforms: &["outbox", "smtp", "webhook"],
+            platforms: &self.platforms,
         })
     }
 
@@ -624,7 +626,9 @@ fn the_sample_is_good_as_it_is_and_with_every_block_uncommented() {
     // Lines of a commented block begin with `#:`, remarks with `# `.
     let whole: String = sample.lines().map(|line| format!("{}\n", line.replacen("#:", "", 1))).collect();
     assert_ne!(whole, sample);
-    let world = World::with(&whole);
+    let mut world = World::with(&whole);
+    // It shows accounts of platforms of every sort.
+    world.platforms = crate::platform::registry::names();
     // As in a clone, where everybody can read it.
     world.write("work/notify.yaml", &whole, 0o644);
     let config = world.good();

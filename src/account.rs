@@ -59,7 +59,8 @@ impl Account {
         // A request for many is held up by none of its addresses: where one must wait, its row rests by itself.
         let finest = if batch > 1 { Scope::Account } else { Pace::new(&quotas).finest() };
         let narrow = quotas.iter().filter(|quota| quota.scope == Scope::Account && quota.of == Unit::Deliveries);
-        let batch = narrow.map(|quota| quota.burst.get() as usize).min().map_or(batch, |burst| batch.min(burst));
+        let most = |quota: &Quota| if quota.rolls() { quota.count.get() } else { quota.burst.get() };
+        let batch = narrow.map(|quota| most(quota) as usize).min().map_or(batch, |burst| batch.min(burst));
         Ok(Account { name: config.name.clone(), kind: config.platform.clone(), platform, width, batch, quotas, finest })
     }
 

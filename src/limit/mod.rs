@@ -2,5 +2,6 @@
 
 pub mod pace;
 pub mod quota;
+mod rolling;
 
 pub use self::quota::{Quota, Scope, Unit};

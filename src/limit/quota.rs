@@ -44,6 +44,8 @@ pub struct Quota {
     pub burst: NonZeroU32,
     /// Of what.
     pub of: Unit,
+    /// Only for addresses that begin with this character; for every address where it is `None`. Looked at where `scope` is `Address`.
+    pub begins: Option<char>,
 }
 
 impl Quota {
@@ -52,7 +54,24 @@ impl Quota {
         let hundredth = f64::from(count.get()) / period.as_secs_f64().max(1e-9) / 100.0;
         // In range by the clamp; a burst above the count itself would make the window meaningless.
         let burst = hundredth.clamp(1.0, f64::from(count.get())) as u32;
-        Quota { count, period, scope, burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), of: Unit::Deliveries }
+        Quota {
+            count,
+            period,
+            scope,
+            burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
+            of: Unit::Deliveries,
+            begins: None,
+        }
+    }
+
+    /// Whether it counts what goes to this address.
+    pub fn concerns(&self, address: &str) -> bool {
+        self.begins.is_none_or(|first| address.starts_with(first))
+    }
+
+    /// A window so long that what it allows is not spread out evenly: more than a minute.
+    pub fn rolls(&self) -> bool {
+        self.period > Duration::from_secs(60)
     }
 
     /// Time between two deliveries at the full rate.
@@ -110,19 +129,23 @@ impl fmt::Display for Quota {
             Scope::Account => Ok(()),
             Scope::Domain => f.write_str(" per domain"),
             Scope::Address => f.write_str(" per address"),
-        }
+        }?;
+        self.begins.map_or(Ok(()), |first| write!(f, " that begins with {first}"))
     }
 }
 
 /// In the long form that [`Quota`] reads, so that nothing of it is lost on the way through a manifest.
 impl Serialize for Quota {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rate = Quota { scope: Scope::Account, of: Unit::Deliveries, ..*self }.to_string();
-        let mut map = serializer.serialize_struct("Quota", 4)?;
+        let rate = Quota { scope: Scope::Account, of: Unit::Deliveries, begins: None, ..*self }.to_string();
+        let mut map = serializer.serialize_struct("Quota", 4 + usize::from(self.begins.is_some()))?;
         map.serialize_field("rate", &rate)?;
         map.serialize_field("per", &self.scope)?;
         map.serialize_field("burst", &self.burst)?;
         map.serialize_field("of", &self.of)?;
+        if let Some(first) = self.begins {
+            map.serialize_field("begins", &first)?;
+        }
         map.end()
     }
 }
@@ -139,6 +162,8 @@ impl<'de> Deserialize<'de> for Quota {
             burst: Option<NonZeroU32>,
             #[serde(default)]
             of: Unit,
+            #[serde(default)]
+            begins: Option<char>,
         }
         #[derive(Deserialize)]
         #[serde(
@@ -150,13 +175,14 @@ impl<'de> Deserialize<'de> for Quota {
             Full(Full),
         }
         let full = match Written::deserialize(deserializer)? {
-            Written::Short(rate) => Full { rate, per: None, burst: None, of: Unit::Deliveries },
+            Written::Short(rate) => Full { rate, per: None, burst: None, of: Unit::Deliveries, begins: None },
             Written::Full(full) => full,
         };
         let mut quota: Quota = full.rate.parse().map_err(serde::de::Error::custom)?;
         quota.scope = full.per.unwrap_or(Scope::Account);
         quota.burst = full.burst.unwrap_or(quota.burst);
         quota.of = full.of;
+        quota.begins = full.begins;
         Ok(quota)
     }
 }
@@ -180,7 +206,8 @@ mod tests {
     fn nothing_of_a_quota_is_lost_in_a_manifest() {
         for (text, scope, burst) in [("5/10s", Scope::Domain, 7), ("14/s", Scope::Account, 1), ("3/1500ms", Scope::Address, 2)] {
             let burst = NonZeroU32::new(burst).unwrap();
-            let quota = Quota { scope, burst, ..text.parse().unwrap() };
+            let begins = (scope == Scope::Address).then_some('-');
+            let quota = Quota { scope, burst, begins, ..text.parse().unwrap() };
             let kept = serde_json::to_string(&quota).unwrap();
             assert_eq!(serde_json::from_str::<Quota>(&kept).unwrap(), quota, "{kept}");
         }

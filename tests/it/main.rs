@@ -1,9 +1,13 @@
 //! The program as a user sees it: one binary of tests, real servers on loopback, assertions on what those received.
 
+mod adding;
 mod adversity;
+mod batches;
 mod exec;
 mod house;
 mod kill;
+mod kill_batches;
+mod limits;
 mod list;
 mod mail;
 mod manners;
@@ -11,6 +15,8 @@ mod newcomer;
 mod peers;
 mod platforms;
 mod readme;
+mod routes;
+mod service;
 mod smpp;
 mod verbs;
 mod webhook;

@@ -3,6 +3,7 @@
 //! `definition` is the form of the file, `account` what the user says to it, `compose` makes a request, `judge` reads the reply;
 //! `text` and `condition` are the two small languages inside.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
@@ -37,6 +38,7 @@ pub mod account;
 mod compose;
 mod condition;
 pub mod definition;
+mod hiding;
 mod judge;
 mod memory;
 mod place;
@@ -104,7 +106,7 @@ impl Declared {
         let by_target = composer.endpoint.is_none()
             && (capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
                 || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target)));
-        let hide = hidden(&composer);
+        let hide = hiding::of_account(composer.account.secrets.iter(), composer.endpoint.as_ref());
         Ok(Declared {
             definition,
             composer,
@@ -149,7 +151,7 @@ impl Declared {
                 Err(verdicts) => return verdicts,
             };
             let hide = self.hidden(&call, token.as_deref());
-            let answer = self.client.exchange(call).await;
+            let answer = self.client.exchange(call, batch.deliveries().len()).await;
             let judge = self.judge(&hide, shared);
             match token {
                 Some(token) if !last && judge.rejects_token(&answer) => self.vault.drop_token(&token),
@@ -201,19 +203,19 @@ impl Declared {
     }
 
     /// What must not be told of the reply to this call.
-    fn hidden<'a>(&'a self, call: &Call, token: Option<&str>) -> std::borrow::Cow<'a, [String]> {
-        // A cloud's signature is good for minutes: as good as a secret.
+    fn hidden<'a>(&'a self, call: &Call, token: Option<&str>) -> Cow<'a, [String]> {
         let signed = self.definition.sign.iter().any(|sign| matches!(sign.how, How::Named(_)));
-        if !self.row_endpoint() && token.is_none() && !signed {
-            return std::borrow::Cow::Borrowed(&self.hide);
+        let mut hide = hiding::of_authorization(call.headers.get("authorization"), signed);
+        if !self.row_endpoint() && token.is_none() && hide.is_empty() {
+            return Cow::Borrowed(&self.hide);
         }
-        let authorization = call.headers.get("authorization").filter(|_| signed).and_then(|value| value.to_str().ok());
-        let mut hide = if self.row_endpoint() { url_secrets(&call.url) } else { Vec::new() };
-        hide.extend(authorization.map(str::to_owned));
+        if self.row_endpoint() {
+            hide.extend(hiding::of_url(&call.url));
+        }
         hide.extend(token.filter(|token| token.len() >= 4).map(str::to_owned));
         hide.extend_from_slice(&self.hide);
-        longest_first(&mut hide);
-        std::borrow::Cow::Owned(hide)
+        hiding::longest_first(&mut hide);
+        Cow::Owned(hide)
     }
 
     /// The fetched credential, where the platform has one.
@@ -233,8 +235,14 @@ impl Declared {
             (None, Some((account, scope))) => exchange_of(account, scope, now).map_err(wrong)?,
             (None, None) => return Err(wrong("nobody asks for it".to_owned())),
         };
-        let hide = self.hidden(&call, None).into_owned();
-        let answer = self.client.exchange(call).await;
+        let mut hide = self.hidden(&call, None).into_owned();
+        if self.service.is_some() {
+            // The assertion is good for an hour.
+            let body = String::from_utf8_lossy(&call.body);
+            hide.extend(body.split_once("assertion=").map(|(_, assertion)| assertion.to_owned()));
+            hiding::longest_first(&mut hide);
+        }
+        let answer = self.client.exchange(call, 1).await;
         let (mut value, mut expires): (Vec<&str>, Vec<&str>) = (
             token.value.0.iter().map(|pointer| pointer.0.as_str()).collect(),
             token.expires_in.0.iter().map(|pointer| pointer.0.as_str()).collect(),
@@ -281,7 +289,7 @@ impl Declared {
         let token = token.as_deref().unwrap_or_default();
         let call = self.composer.side(&check.request, (self.clock)(), token)?;
         let hide = self.hidden(&call, Some(token)).into_owned();
-        let answer: Result<Reply, Failure> = self.client.exchange(call).await;
+        let answer: Result<Reply, Failure> = self.client.exchange(call, 1).await;
         let judged = self.judge(&hide, false).fetched(&check.success, &answer);
         judged.map_err(|error| SendError { detail: error.detail.trim_start_matches("no token: ").to_owned(), ..error })?;
         let body: serde_json::Value = answer.ok().and_then(|reply| serde_json::from_slice(&reply.body).ok()).unwrap_or_default();
@@ -329,7 +337,7 @@ fn capability(definition: &Definition, config: &AccountConfig, composer: &Compos
     let own = composer.endpoint.is_some() || said.optional.as_ref().is_some_and(set);
     // Where all rows go to the account's own URL, that is the one target, whatever the rows are called.
     let at_home = |quota: Quota| match quota.scope {
-        QuotaScope::Address if composer.endpoint.is_some() => Quota { scope: QuotaScope::Account, ..quota },
+        QuotaScope::Address if composer.endpoint.is_some() => Quota { scope: QuotaScope::Account, begins: None, ..quota },
         _ => quota,
     };
     let batching = match definition.batch.as_ref().filter(|_| composer.shares()) {
@@ -385,42 +393,6 @@ fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
         (Some(_), true) => Addressing { fixed: Some(composer::nobody(definition, name)), ..base },
         (Some(endpoint), false) => Addressing { columns: endpoint.columns.clone(), secret: true, ..base },
     }
-}
-
-/// Secrets as they are, as JSON writes them, as URLs write them; short ones would blot out ordinary words.
-fn hidden(composer: &Composer) -> Vec<String> {
-    let mut hide = Vec::new();
-    for secret in composer.account.secrets.iter().filter(|secret| secret.len() >= 4) {
-        hide.push(secret.clone());
-        let json = serde_json::Value::String(secret.clone()).to_string();
-        hide.push(json.trim_matches('"').to_owned());
-    }
-    for url in composer.endpoint.iter().chain(composer.fixed_urls()) {
-        hide.extend(url_secrets(url));
-    }
-    longest_first(&mut hide);
-    hide
-}
-
-/// The URL, its path and query, and every part of them that is long enough to be a credential.
-fn url_secrets(url: &Url) -> Vec<String> {
-    let mut secrets = vec![url.as_str().to_owned()];
-    let path_and_query = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    if path_and_query.len() > 1 {
-        secrets.push(path_and_query);
-    }
-    secrets.extend(url.path().split('/').filter(|part| part.len() >= 8).map(str::to_owned));
-    secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()).filter(|value| value.len() >= 6));
-    secrets.extend(url.query().into_iter().flat_map(|query| query.split('&')).filter(|part| part.len() >= 8).map(str::to_owned));
-    secrets.extend(url.password().map(str::to_owned));
-    longest_first(&mut secrets);
-    secrets
-}
-
-/// So that hiding a part never leaves the rest of a longer secret standing.
-fn longest_first(secrets: &mut Vec<String>) {
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets.dedup();
 }
 
 impl Platform for Declared {

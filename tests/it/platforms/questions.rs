@@ -303,7 +303,8 @@ async fn counts(stand: &Stand) -> Result<(), String> {
     }
     let word = Sent::Word("batch".to_owned());
     let several = stand.sidecar.ok_batch.as_ref().unwrap_or(&stand.sidecar.ok).staged();
-    let alone = stand.facts.status_alone() && !stand.facts.has("/results");
+    // What the sidecar says of this question is of replies without a word for each delivery, never of refusals.
+    let alone = stand.facts.status_alone() && (!stand.facts.has("/results") || stand.differing(question).is_some());
     let answers: Vec<(Answer, bool)> = vec![
         (several.clone().into(), true),
         (Reply::json(several.status, &json!({"unexpected": [1]})).into(), alone),
@@ -327,8 +328,8 @@ async fn counts(stand: &Stand) -> Result<(), String> {
         if (taken > 0 && !sent) || (at == 0 && taken < came.verdicts.len()) {
             stand.wrong(question, format!("answer {at}: {taken} of {} sent: {:?}", came.verdicts.len(), came.verdicts));
         }
-        if at >= 4 && stand.differing(question).is_none() {
-            judge(stand, question, &came, &Right::doubt());
+        if at >= 4 {
+            judge_general(stand, question, &came, &Right::doubt());
         }
     }
     Ok(())
@@ -469,6 +470,11 @@ fn judge(stand: &Stand, question: &str, came: &Came, right: &Right) {
     if let Some(differs) = stand.differing(question) {
         return stand.expect(&format!("{question} (differs because {})", differs.because), &differs.expect, came);
     }
+    judge_general(stand, question, came, right);
+}
+
+/// The same without a word of the sidecar.
+fn judge_general(stand: &Stand, question: &str, came: &Came, right: &Right) {
     let rule = came.fired.last().and_then(|(list, number)| {
         let number = usize::try_from(*number).ok()?.checked_sub(1)?;
         stand.facts.rules(list).into_iter().nth(number)

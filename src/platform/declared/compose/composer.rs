@@ -144,7 +144,8 @@ impl Composer {
         // One body for all that looks at nothing of the row's, or a kind that needs nothing of it.
         let free = |recipe: &Recipe| match recipe.name.as_str() {
             "" => self.account.body.is_some() || !recipe.names.iter().any(content),
-            _ => !recipe.needs.iter().any(content),
+            // Every row has columns.
+            _ => !recipe.needs.iter().any(|name| name != "columns" && content(name)),
         };
         if self.recipes.iter().any(free) {
             return Some(Vec::new());

@@ -48,13 +48,29 @@ impl Encoded {
     }
 }
 
-/// What tells files apart without reading them.
+/// What tells files apart without reading them, in the form of [`Encoded::list`].
 pub fn identity(attachments: &[Arc<Attachment>]) -> Value {
-    let each = attachments.iter().map(|file| match &file.content {
-        Content::Shared(bytes) => json!([file.name, file.cid, bytes.as_ptr().addr(), bytes.len()]),
-        Content::File { path, len } => json!([file.name, file.cid, path.to_string_lossy(), len]),
+    let each = attachments.iter().map(|file| {
+        let place = match &file.content {
+            Content::Shared(bytes) => format!("{:x}-{}", bytes.as_ptr().addr(), bytes.len()),
+            Content::File { path, len } => format!("{}-{len}", path.to_string_lossy()),
+        };
+        let mut entry = json!({ "name": file.name, "content_type": file.content_type, "base64": place });
+        if let Some(cid) = &file.cid {
+            entry["cid"] = json!(cid);
+        }
+        entry
     });
     each.collect()
+}
+
+/// About how many bytes the files have as base64.
+pub fn encoded_length(attachments: &[Arc<Attachment>]) -> usize {
+    let length = |file: &Arc<Attachment>| match &file.content {
+        Content::Shared(bytes) => bytes.len(),
+        Content::File { len, .. } => usize::try_from(*len).unwrap_or(usize::MAX / 2),
+    };
+    attachments.iter().map(|file| length(file).saturating_add(2) / 3 * 4).fold(0, usize::saturating_add)
 }
 
 /// The bytes of a file.

@@ -11,3 +11,6 @@ mod side;
 mod signing;
 mod url;
 pub mod values;
+
+#[cfg(test)]
+mod tests;

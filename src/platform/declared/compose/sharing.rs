@@ -11,6 +11,7 @@ use crate::platform::declared::compose::body::Filled;
 use crate::platform::declared::compose::composer::{Composer, Moment, Placed, alone};
 use crate::platform::declared::compose::content::Content;
 use crate::platform::declared::compose::cookbook::{Elements, SharedRecipe};
+use crate::platform::declared::compose::files;
 use crate::platform::declared::compose::values::{Envelope, id_of};
 use crate::platform::declared::definition::batch::{ListForm, Place, Shared};
 use crate::platform::declared::text::find::{Scope, find, plain};
@@ -75,7 +76,11 @@ impl Composer {
         for name in &batch.group_by {
             add(find(values.data(), name).map(Value::to_string).unwrap_or_default().as_bytes());
         }
-        let mut bytes = 0;
+        // Elements hold a file's place instead of the file.
+        let mut bytes = match shared.names.iter().any(|name| name == "attachments") {
+            true => files::encoded_length(&delivery.message.attachments),
+            false => 0,
+        };
         for list in &shared.lists {
             let (key, element) = element(list, Scope::of(&values), shared.recipe.omit_empty).ok()?;
             bytes += key.map_or(0, |key| key.len() + 3) + serde_json::to_vec(&element).map_or(0, |bytes| bytes.len()) + 1;

@@ -1,5 +1,6 @@
 //! The values that a request's templates look at: those that it names, and no others.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -57,6 +58,8 @@ pub struct Known {
     pub format: IdemFormat,
     /// SMS are counted as mainland China does.
     pub mainland: bool,
+    /// Columns that `columns` is without: those of addresses and of fields, which have a place of their own.
+    pub apart: HashSet<String>,
     /// `jwt.project`, `jwt.email`.
     pub jwt: (String, String),
     /// Shared files as base64.
@@ -67,7 +70,10 @@ pub struct Known {
 impl Known {
     /// What this account brings; the seed makes chance repeatable.
     pub fn new(name: &str, definition: &Definition, account: &Account, seed: Option<u64>) -> Self {
+        let fields = definition.fields.0.iter().map(|(name, _)| name);
+        let apart = definition.addressing.columns.iter().chain(fields).map(|name| name.to_lowercase()).collect();
         Known {
+            apart,
             account: account.values.clone(),
             name: name.to_owned(),
             from: None,
@@ -153,7 +159,10 @@ impl Known {
             "subject" | "title" | "text" | "html" | "markdown" => json!(content.words(name)),
             "content" => content.tree().cloned().unwrap_or_default(),
             "meta" => Value::Object(message.meta.clone()),
-            "columns" => Value::Object(message.columns.clone()),
+            "columns" => {
+                let own = message.columns.iter().filter(|(name, _)| !self.apart.contains(&name.trim().to_lowercase()));
+                Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
             "from" => json!(sender()),
             "from.name" => json!(mailbox(sender()).0),
             "from.email" => json!(mailbox(sender()).1),

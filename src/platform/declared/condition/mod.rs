@@ -30,7 +30,7 @@ pub struct Seen<'a> {
 impl<'a> Seen<'a> {
     /// One element of the reply in place of the whole: pointers begin there, and it has a text only where it is text.
     pub fn element(&self, element: &'a Value) -> Seen<'a> {
-        Seen { body: element.as_str().unwrap_or_default(), whole: true, json: Some(element), ..*self }
+        Seen { body: element.as_str().unwrap_or_default(), whole: element.is_string(), json: Some(element), ..*self }
     }
 
     /// A value of the body.
@@ -134,7 +134,10 @@ impl Condition {
             Condition::Json(pointer, expect) => expect.holds(seen.at(pointer)),
             Condition::Header(name, expect) => expect.holds_text(seen.header(name).as_deref()),
             Condition::Body(expect) => expect.holds_text(Some(seen.body)),
-            Condition::Text(expect) => seen.whole && expect.holds_text(Some(seen.body.trim()).filter(|text| !text.is_empty())),
+            Condition::Text(expect @ Expect::Exists(_)) => {
+                seen.whole && expect.holds_text(Some(seen.body.trim()).filter(|text| !text.is_empty()))
+            }
+            Condition::Text(expect) => seen.whole && expect.holds_text(Some(seen.body.trim())),
             Condition::Every(list, of) => {
                 let list = seen.list(list);
                 !list.is_empty() && list.iter().all(|element| of.holds(&seen.element(element)))

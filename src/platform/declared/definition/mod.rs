@@ -331,7 +331,7 @@ pub struct Endpoint {
 
 /// A limit of the platform.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(from = "RawLimit")]
+#[serde(try_from = "RawLimit")]
 pub struct Limit(pub Quota);
 
 #[derive(Deserialize)]
@@ -343,6 +343,36 @@ struct RawLimit {
     burst: Option<NonZeroU32>,
     #[serde(default)]
     of: Of,
+    when: Option<Only>,
+}
+
+/// For which addresses a limit is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Only {
+    #[serde(rename = "match")]
+    first: First,
+}
+
+/// `^-`: how such an address begins. More of it no limit looks at: it is asked for every delivery.
+struct First(char);
+
+impl<'de> Deserialize<'de> for First {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        place::scalar(deserializer)
+    }
+}
+
+impl TryFrom<String> for First {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let first = text.strip_prefix('^').map(|rest| rest.strip_prefix('\\').unwrap_or(rest));
+        match first.map(|rest| rest.chars().collect::<Vec<_>>()).as_deref() {
+            Some([one]) if !one.is_alphanumeric() || !text.contains('\\') => Ok(First(*one)),
+            _ => Err(format!("\"{text}\": a limit looks at the first character of an address alone: write \"^-\"")),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -360,18 +390,24 @@ enum Per {
     Target,
 }
 
-impl From<RawLimit> for Limit {
-    fn from(raw: RawLimit) -> Self {
+impl TryFrom<RawLimit> for Limit {
+    type Error = String;
+
+    fn try_from(raw: RawLimit) -> Result<Self, String> {
         let scope = match raw.per {
             Per::Account => QuotaScope::Account,
             Per::Target => QuotaScope::Address,
         };
+        if raw.when.is_some() && scope == QuotaScope::Account {
+            return Err("`when` is for limits per target: an account has no address".to_owned());
+        }
         let quota = Quota::new(raw.max, raw.every.0, scope);
         let of = match raw.of {
             Of::Requests => Unit::Requests,
             Of::Deliveries => Unit::Deliveries,
         };
-        Limit(Quota { burst: raw.burst.unwrap_or(quota.burst), of, ..quota })
+        let begins = raw.when.map(|only| only.first.0);
+        Ok(Limit(Quota { burst: raw.burst.unwrap_or(quota.burst), of, begins, ..quota }))
     }
 }
 

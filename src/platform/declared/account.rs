@@ -65,7 +65,7 @@ impl fmt::Debug for Account {
 /// The keys that an account of this definition may have.
 pub fn keys(definition: &Definition) -> Vec<&str> {
     let mut keys: Vec<&str> = definition.vars.0.iter().map(|(name, _)| name.as_str()).collect();
-    keys.extend(senders(definition));
+    keys.extend(senders(definition).map(|key| -> &str { key }));
     keys.extend(definition.overrides.iter().map(|part| part.key()));
     if definition.idempotency.is_some() {
         keys.push("idempotent");

@@ -236,7 +236,8 @@ impl Smtp {
         let mail = mime::write(&self.settings, &self.encoded, delivery, &parties, &files, SystemTime::now())?;
         let mut text = String::from_utf8_lossy(&mail).replace("\r\n", "\n");
         if text.len() > SHOWN {
-            text.truncate(text.floor_char_boundary(SHOWN));
+            let end = (0..=SHOWN).rev().find(|at| text.is_char_boundary(*at));
+            text.truncate(end.unwrap_or_default());
             text.push_str(&format!("\n… ({} bytes in all)", mail.len()));
         }
         let signed = if self.settings.dkim.is_some() { ", signed with DKIM" } else { "" };

@@ -260,6 +260,8 @@ fn engine_key(key: &str) -> &'static str {
         "success" => "when a reply means sent: any-2xx, or { status: 2xx, json: /ok, eq: true }",
         "idempotent" => "true: the receiver drops a repeated key, so what is in doubt may be sent again",
         "ca_file" => "certificates (PEM) to trust beside the system's",
+        "from" => "the sender of every message that says no other",
+        "reply_to" => "Reply-To: of every message that says no other",
         "base" => "another address of the API",
         _ => "",
     }

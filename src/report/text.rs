@@ -62,13 +62,16 @@ fn why(failed: &Path) -> Option<String> {
 /// What to do about what is not settled.
 fn next(manifest: &Manifest, tally: &Tally) -> Option<String> {
     let id = &manifest.id;
+    // A URL is not kept: whoever goes on must give it once more.
+    let by_url = manifest.settings.get("by_url").and_then(|names| names.as_array()).is_some_and(|names| !names.is_empty());
+    let again = if by_url { " --via URL" } else { "" };
     if tally.undecided > 0 {
         Some(format!(
-            "notify resume {id} --in-doubt resend  (or skip: {} may or may not have been sent)",
+            "notify resume {id}{again} --in-doubt resend  (or skip: {} may or may not have been sent)",
             number(tally.undecided)
         ))
     } else if tally.pending() > 0 {
-        Some(format!("notify resume {id}"))
+        Some(format!("notify resume {id}{again}"))
     } else {
         None
     }

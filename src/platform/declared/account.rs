@@ -14,7 +14,7 @@ use crate::platform::declared::condition::Condition;
 use crate::platform::declared::definition::check::check_header;
 use crate::platform::declared::definition::request::Method;
 use crate::platform::declared::definition::when::When;
-use crate::platform::declared::definition::{Definition, Override, Var};
+use crate::platform::declared::definition::{Build, Definition, Override, Var};
 use crate::platform::declared::text::find::{Scope, find, is_empty};
 use crate::platform::declared::text::leaf::Text;
 use crate::platform::declared::text::tree::Tree;
@@ -40,6 +40,10 @@ pub struct Account {
     pub idempotent: Option<bool>,
     /// `ca_file:`.
     pub ca_file: Option<PathBuf>,
+    /// `from:` of an account of email, where that is no key of the definition's own.
+    pub from: Option<String>,
+    /// `reply_to:`, likewise.
+    pub reply_to: Option<String>,
     /// Keys over which a row's or a template's own value goes.
     pub yields: Vec<String>,
 }
@@ -61,12 +65,19 @@ impl fmt::Debug for Account {
 /// The keys that an account of this definition may have.
 pub fn keys(definition: &Definition) -> Vec<&str> {
     let mut keys: Vec<&str> = definition.vars.0.iter().map(|(name, _)| name.as_str()).collect();
+    keys.extend(senders(definition).map(|key| -> &str { key }));
     keys.extend(definition.overrides.iter().map(|part| part.key()));
     if definition.idempotency.is_some() {
         keys.push("idempotent");
     }
     keys.push("ca_file");
     keys
+}
+
+/// The sender that every account of email may name, for messages that name none.
+fn senders(definition: &Definition) -> impl Iterator<Item = &'static str> {
+    let declared = |key: &str| definition.vars.0.iter().any(|(name, _)| name == key);
+    ["from", "reply_to"].into_iter().filter(move |key| definition.form == Build::Email && !declared(key))
 }
 
 /// Defaults that look at other keys: `https://sns.{{region}}.amazonaws.com`. They see what is written, and plain defaults.
@@ -138,8 +149,15 @@ impl Account {
             success: None,
             idempotent: None,
             ca_file: None,
+            from: None,
+            reply_to: None,
             yields: definition.fields.0.iter().map(|(field, _)| field).filter(|field| own.contains(field)).cloned().collect(),
         };
+        for key in senders(definition) {
+            let Some(value) = settings.remove(key).filter(|value| !value.is_null()) else { continue };
+            let text = Some(scalar(&value).ok_or_else(|| wrong(key, "must be text"))?);
+            if key == "from" { account.from = text } else { account.reply_to = text }
+        }
         for part in &definition.overrides {
             let key = part.key();
             let Some(value) = settings.remove(key).filter(|value| !value.is_null()) else { continue };
@@ -251,6 +269,8 @@ impl Account {
             success: None,
             idempotent: self.idempotent,
             ca_file: None,
+            from: self.from.clone(),
+            reply_to: self.reply_to.clone(),
             yields: self.yields.clone(),
         }
     }

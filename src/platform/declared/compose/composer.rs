@@ -96,8 +96,8 @@ impl Composer {
         let mut values = Known::new(name, definition, &account, opening.seed);
         let own = |key: &str| account.get(key).map(str::to_owned);
         values.email = definition.form == Build::Email;
-        values.from = opening.from.clone().or_else(|| own("from"));
-        values.reply_to = opening.reply_to.clone().or_else(|| own("reply_to"));
+        values.from = opening.from.clone().or_else(|| account.from.clone()).or_else(|| own("from"));
+        values.reply_to = opening.reply_to.clone().or_else(|| account.reply_to.clone()).or_else(|| own("reply_to"));
         let composer = Composer {
             definition: Arc::clone(definition),
             nobody: nobody(definition, name),

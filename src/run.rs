@@ -217,6 +217,11 @@ impl Flow<'_> {
         self.wake()?;
         for (key, wait) in self.shared.heard() {
             self.lanes.hear(key, wait);
+            for account in 0..self.preparer.accounts().len() {
+                if wait > PATIENCE && self.lanes.is_blocked(account) {
+                    self.pass_on(account);
+                }
+            }
         }
         self.pump(rows)?;
         if self.unflushed >= 1024 {
@@ -542,6 +547,9 @@ impl Flow<'_> {
         if let Some(pause) = verdicts.pause() {
             self.lanes.hold(account, &lane, Some(pause.reach), pause.wait, false);
             self.shared.tell(self.lanes.hold_key(account, &lane, Some(pause.reach)), pause.wait);
+            if pause.wait > PATIENCE && self.lanes.is_blocked(account) {
+                self.pass_on(account);
+            }
         }
         if let Some(refused) = verdicts.blame().cloned() {
             return self.split(account, &lane, batch, verdicts, &refused);

@@ -300,13 +300,15 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         Err(_) => (Paths::of(manifest), tally),
     };
     progress.end(&totals::json(manifest, &ending, &tally, &paths));
-    if !(scene.global.quiet && exit == Exit::Done) {
+    let silent = scene.global.quiet && exit == Exit::Done;
+    // An account that was halted while others of its pool did its work is told even then.
+    if !silent || !reasons.is_empty() {
         let mut stderr = std::io::stderr().lock();
         for reason in &reasons {
             let _ = writeln!(stderr, "{reason}");
         }
         // Without a report there is none to name; why not is told below.
-        if written.is_ok() {
+        if written.is_ok() && !silent {
             let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
         }
     }

@@ -388,7 +388,10 @@ impl Lanes {
                 if lane.rows >= road.batch || matches!(lane.waiting.front(), Some(Waiting::Sealed { .. })) {
                     road.full.push_back(key.clone());
                 }
-                road.alone_since = (road.rows > 0).then(Instant::now);
+                // As long as any waits, none waits anew: else each of many contents would have a linger of its own.
+                if road.rows == 0 {
+                    road.alone_since = None;
+                }
                 // A lane that was taken out of turn stays listed, perhaps for nothing.
                 if road.open.len() > 2 * self.lanes.len() + 64 {
                     self.tidy(account);

@@ -382,6 +382,20 @@ fn what_comes_slowly_by_a_pipe_does_not_wait_for_a_full_request() {
 }
 
 #[test]
+fn many_contents_by_a_pipe_do_not_linger_one_after_the_other() {
+    let stage = Stage::start(|asked: &Asked| tencent_reply(asked, |_| "Ok"));
+    let world = world(&json!({"sms": tencent(&stage.url())}));
+    let rows: String = (0..800).map(|n| format!("{}\n", sms(n, &format!("[\"{n}\"]")))).collect();
+    let begun = Instant::now();
+    let args = ["batch", "-", "--stream", "--format", "jsonl", "--via", "sms", "--yes", "--out", "out", "-q"];
+    world.notify_with(&args, rows.as_bytes()).code(0);
+    // 50 ms for each would be forty seconds.
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    assert_eq!(stage.count(), 800);
+    assert_eq!(sums(&world), sums_of(&[("sent", 800)]));
+}
+
+#[test]
 fn a_request_nobody_answered_goes_again_as_it_was() {
     let stage = Stage::start(|asked: &Asked| -> Answer {
         if asked.number < 2 {

@@ -73,8 +73,14 @@ _notify() {
             notify__subcmd__platforms,check)
                 cmd="notify__subcmd__platforms__subcmd__check"
                 ;;
+            notify__subcmd__platforms,docs)
+                cmd="notify__subcmd__platforms__subcmd__docs"
+                ;;
             notify__subcmd__platforms,list)
                 cmd="notify__subcmd__platforms__subcmd__list"
+                ;;
+            notify__subcmd__platforms,new)
+                cmd="notify__subcmd__platforms__subcmd__new"
                 ;;
             notify__subcmd__platforms,show)
                 cmd="notify__subcmd__platforms__subcmd__show"
@@ -92,7 +98,7 @@ _notify() {
 
     case "${cmd}" in
         notify)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --version --help send batch retry resume check preview runs status report platforms templates config sink completions man"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --version --help send batch retry resume check preview runs status report platforms templates config sink completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -143,6 +149,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -159,7 +180,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__batch)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --skip-invalid --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --skip-invalid --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -420,6 +441,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -436,7 +472,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__check)
-            opts="-t -V -a -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --json --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -596,6 +632,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -612,7 +663,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__completions)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help bash elvish fish powershell zsh"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -660,6 +711,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -679,7 +745,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__config)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help path show check"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help path show check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -727,6 +793,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -746,7 +827,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__config__subcmd__check)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -794,6 +875,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -813,7 +909,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__config__subcmd__path)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -861,6 +957,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -880,7 +991,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__config__subcmd__show)
-            opts="-c -p -v -q -h --origin --json --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --origin --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -928,6 +1039,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -947,7 +1073,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__man)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -995,6 +1121,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -1014,7 +1155,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__platforms)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help list show check"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help list show check new docs"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1065,6 +1206,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1081,7 +1237,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__platforms__subcmd__check)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --all --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1129,6 +1285,103 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notify__subcmd__platforms__subcmd__docs)
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                -c)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -1148,7 +1401,93 @@ _notify() {
             return 0
             ;;
         notify__subcmd__platforms__subcmd__list)
-            opts="-c -p -v -q -h --json --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --family --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --family)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                -c)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notify__subcmd__platforms__subcmd__new)
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1196,6 +1535,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -1215,7 +1569,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__platforms__subcmd__show)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --json --markdown --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1266,6 +1620,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1282,7 +1651,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__preview)
-            opts="-t -V -a -c -p -v -q -h --row --key --count --out --format --encoding --delimiter --map --stream --skip --limit --dedupe --template --var --vars --lenient --attach --attach-column --via --from --reply-to --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -c -p -v -q -h --row --key --count --out --show-request --format --encoding --delimiter --map --stream --skip --limit --dedupe --template --var --vars --lenient --attach --attach-column --via --from --reply-to --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1457,6 +1826,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1473,7 +1857,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__report)
-            opts="-c -p -v -q -h --format --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --format --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1528,6 +1912,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1544,12 +1943,16 @@ _notify() {
             return 0
             ;;
         notify__subcmd__resume)
-            opts="-j -b -y -c -p -v -q -h --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-j -b -y -c -p -v -q -h --via --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --via)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1659,6 +2062,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1675,7 +2093,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__retry)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --only --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --skip-invalid --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --only --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --skip-invalid --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1908,6 +2326,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1924,7 +2357,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__runs)
-            opts="-c -p -v -q -h --json --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1975,6 +2408,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1991,7 +2439,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__send)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --to --subject --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --to --subject --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --rate --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --yes --json --no-progress --dry-run --out --report --failed --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2228,6 +2676,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2244,7 +2707,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__sink)
-            opts="-c -p -v -q -h --smtp --smtps --http --faults --ledger --save --without --auth --cert-out --delay --stop-after --seed --json --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --smtp --smtps --http --faults --ledger --save --without --auth --cert-out --delay --stop-after --seed --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2368,6 +2831,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2384,7 +2862,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__status)
-            opts="-c -p -v -q -h --json --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2432,6 +2910,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -2451,7 +2944,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__templates)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help list show"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help list show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2502,6 +2995,21 @@ _notify() {
                     fi
                     return 0
                     ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2518,7 +3026,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__templates__subcmd__list)
-            opts="-c -p -v -q -h --json --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2566,6 +3074,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -2585,7 +3108,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__templates__subcmd__show)
-            opts="-c -p -v -q -h --config --profile --state-dir --color --log-format --verbose --quiet --help"
+            opts="-c -p -v -q -h --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2633,6 +3156,21 @@ _notify() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --platform-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;

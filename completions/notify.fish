@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_notify_global_optspecs
-    string join \n c/config= p/profile= state-dir= color= log-format= v/verbose q/quiet version h/help
+    string join \n c/config= p/profile= state-dir= platform-file= color= log-format= v/verbose q/quiet version h/help
 end
 
 function __fish_notify_needs_command
@@ -27,6 +27,7 @@ end
 complete -c notify -n "__fish_notify_needs_command" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_needs_command" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_needs_command" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_needs_command" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -51,14 +52,14 @@ complete -c notify -n "__fish_notify_needs_command" -f -a "config" -d 'Which set
 complete -c notify -n "__fish_notify_needs_command" -f -a "sink" -d 'A loopback mail and web server that records, and misbehaves on request'
 complete -c notify -n "__fish_notify_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c notify -n "__fish_notify_needs_command" -f -a "man" -d 'Write the man pages into a folder'
-complete -c notify -n "__fish_notify_using_subcommand send" -l to -d 'Where to; repeatable' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l to -d 'Where to; repeatable; not needed where the account or the URL says it' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l subject -d 'Subject or title' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -s t -l template -d 'Template: a name in templates/, or a path' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
 complete -c notify -n "__fish_notify_using_subcommand send" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand send" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
-complete -c notify -n "__fish_notify_using_subcommand send" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -l via -d 'Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
@@ -85,6 +86,7 @@ complete -c notify -n "__fish_notify_using_subcommand send" -l failed -d 'Write 
 complete -c notify -n "__fish_notify_using_subcommand send" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand send" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand send" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -116,7 +118,7 @@ complete -c notify -n "__fish_notify_using_subcommand batch" -s V -l var -d 'A v
 complete -c notify -n "__fish_notify_using_subcommand batch" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
 complete -c notify -n "__fish_notify_using_subcommand batch" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand batch" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
-complete -c notify -n "__fish_notify_using_subcommand batch" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l via -d 'Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
@@ -143,6 +145,7 @@ complete -c notify -n "__fish_notify_using_subcommand batch" -l failed -d 'Write
 complete -c notify -n "__fish_notify_using_subcommand batch" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand batch" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand batch" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand batch" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -164,7 +167,7 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -s V -l var -d 'A v
 complete -c notify -n "__fish_notify_using_subcommand retry" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
 complete -c notify -n "__fish_notify_using_subcommand retry" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand retry" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
-complete -c notify -n "__fish_notify_using_subcommand retry" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -l via -d 'Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
@@ -191,6 +194,7 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -l failed -d 'Write
 complete -c notify -n "__fish_notify_using_subcommand retry" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand retry" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand retry" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand retry" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -205,6 +209,7 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -l skip-invalid -d 
 complete -c notify -n "__fish_notify_using_subcommand retry" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand retry" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand resume" -l via -d 'The URL once more, or @FILE, where the run was sent through one: a run does not keep it' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l rate -d 'A further limit for this run, such as 10/s or 100/min' -r
@@ -226,6 +231,7 @@ complete -c notify -n "__fish_notify_using_subcommand resume" -l max-delay -d 'L
 complete -c notify -n "__fish_notify_using_subcommand resume" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand resume" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand resume" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand resume" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -255,12 +261,13 @@ complete -c notify -n "__fish_notify_using_subcommand check" -s V -l var -d 'A v
 complete -c notify -n "__fish_notify_using_subcommand check" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
 complete -c notify -n "__fish_notify_using_subcommand check" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand check" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
-complete -c notify -n "__fish_notify_using_subcommand check" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l via -d 'Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand check" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand check" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -293,17 +300,19 @@ complete -c notify -n "__fish_notify_using_subcommand preview" -s V -l var -d 'A
 complete -c notify -n "__fish_notify_using_subcommand preview" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
 complete -c notify -n "__fish_notify_using_subcommand preview" -s a -l attach -d 'Attach this file to every message; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand preview" -l attach-column -d 'Column that names files to attach to its row, separated by ;' -r
-complete -c notify -n "__fish_notify_using_subcommand preview" -l via -d 'Account of the config to send through [default: defaults.via, or outbox without a config]' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l via -d 'Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand preview" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand preview" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand preview" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand preview" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand preview" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand preview" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand preview" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
 complete -c notify -n "__fish_notify_using_subcommand preview" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand preview" -l show-request -d 'Show the requests that would be sent, secrets masked; nothing is sent'
 complete -c notify -n "__fish_notify_using_subcommand preview" -l stream -d 'Check row by row while sending, for pipes that do not end'
 complete -c notify -n "__fish_notify_using_subcommand preview" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
 complete -c notify -n "__fish_notify_using_subcommand preview" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
@@ -312,6 +321,7 @@ complete -c notify -n "__fish_notify_using_subcommand preview" -s h -l help -d '
 complete -c notify -n "__fish_notify_using_subcommand runs" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand runs" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand runs" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand runs" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand runs" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -324,6 +334,7 @@ complete -c notify -n "__fish_notify_using_subcommand runs" -s h -l help -d 'Pri
 complete -c notify -n "__fish_notify_using_subcommand status" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand status" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand status" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand status" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand status" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -339,6 +350,7 @@ csv\t'results.csv'"
 complete -c notify -n "__fish_notify_using_subcommand report" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand report" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand report" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand report" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand report" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -347,23 +359,28 @@ json\t'One JSON object a line'"
 complete -c notify -n "__fish_notify_using_subcommand report" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand report" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s p -l profile -d 'Use this profile of the config' -r
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object a line'"
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -f -a "list" -d 'List all platforms'
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -f -a "show" -d 'Show what a platform can do and what its accounts take'
-complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check" -f -a "check" -d 'Prove an account\'s credentials; sends nothing'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -f -a "list" -d 'List all platforms'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -f -a "show" -d 'Show what a platform can do and what its accounts take'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -f -a "check" -d 'Prove an account\'s credentials; sends nothing'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -f -a "new" -d 'Print the beginning of a definition of your own'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and not __fish_seen_subcommand_from list show check new docs" -f -a "docs" -d 'Write the pages of the reference into a folder'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l family -d 'Only this family: chat, sms, email, push, paging, webhook, own' -r
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from list" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -376,28 +393,58 @@ complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l json -d 'One JSON object'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -l markdown -d 'As a page of Markdown'
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -l all -d 'Every account of the config'
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -s p -l profile -d 'Use this profile of the config' -r
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -l log-format -d 'Form of the log on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
+complete -c notify -n "__fish_notify_using_subcommand platforms; and __fish_seen_subcommand_from docs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_seen_subcommand_from list show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -411,6 +458,7 @@ complete -c notify -n "__fish_notify_using_subcommand templates; and not __fish_
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from list" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -423,6 +471,7 @@ complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -434,6 +483,7 @@ complete -c notify -n "__fish_notify_using_subcommand templates; and __fish_seen
 complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_seen_subcommand_from path show check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -448,6 +498,7 @@ complete -c notify -n "__fish_notify_using_subcommand config; and not __fish_see
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from path" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -459,6 +510,7 @@ complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_su
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -472,6 +524,7 @@ complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_su
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand config; and __fish_seen_subcommand_from check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -495,6 +548,7 @@ complete -c notify -n "__fish_notify_using_subcommand sink" -l seed -d 'Seed of 
 complete -c notify -n "__fish_notify_using_subcommand sink" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand sink" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand sink" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand sink" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand sink" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -507,6 +561,7 @@ complete -c notify -n "__fish_notify_using_subcommand sink" -s h -l help -d 'Pri
 complete -c notify -n "__fish_notify_using_subcommand completions" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand completions" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand completions" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand completions" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand completions" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -518,6 +573,7 @@ complete -c notify -n "__fish_notify_using_subcommand completions" -s h -l help 
 complete -c notify -n "__fish_notify_using_subcommand man" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand man" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand man" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
+complete -c notify -n "__fish_notify_using_subcommand man" -l platform-file -d 'A definition of a platform of your own, beside those in the folders of the config; repeatable' -r -F
 complete -c notify -n "__fish_notify_using_subcommand man" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
 always\t'Always'
 never\t'Never'"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ErrorKind, SendError};
+use crate::error::{ErrorKind, Reach, SendError};
 
 /// The policy of retries: `--retries --delay --backoff --max-delay`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ impl Backoff {
             }
             ErrorKind::Unreachable | ErrorKind::Unavailable => self.retry(attempt, error, chance),
             ErrorKind::InDoubt if idempotent => self.retry(attempt, error, chance),
+            // Its own parameters: no other row meets that, and another try would neither.
+            ErrorKind::Misconfigured if error.reach == Some(Reach::Row) => Next::Reject,
             ErrorKind::Misconfigured if proven => self.retry(attempt, error, chance),
             ErrorKind::Misconfigured | ErrorKind::Unauthorized => Next::Halt,
             ErrorKind::InDoubt | ErrorKind::BadRow | ErrorKind::BadAddress | ErrorKind::BadMessage | ErrorKind::Exhausted => {

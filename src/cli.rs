@@ -65,6 +65,9 @@ pub struct Global {
     /// Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]
     #[arg(long, global = true, value_name = "DIR", env = "NOTIFY_STATE_DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
+    /// A definition of a platform of your own, beside those in the folders of the config; repeatable
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub platform_file: Vec<PathBuf>,
     /// When to use colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
@@ -226,8 +229,11 @@ pub struct ContentFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Target")]
 pub struct TargetFlags {
-    /// Account of the config to send through [default: defaults.via, or outbox without a config]
-    #[arg(long, value_name = "ACCOUNT")]
+    /// Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]
+    ///
+    /// Others on this machine can see the command line, and the shell remembers it: a URL with a token goes better into NOTIFY_VIA, or
+    /// into a file that is named by --via @FILE. `notify platforms show P` has the forms of each platform.
+    #[arg(long, value_name = "ACCOUNT|URL|@FILE", verbatim_doc_comment)]
     pub via: Option<String>,
     /// From: of the messages, over template and account
     #[arg(long, value_name = "ADDRESS")]
@@ -316,8 +322,8 @@ pub struct Send {
     /// The text, taken as it is; - reads it from stdin
     #[arg(value_name = "TEXT")]
     pub text: Option<String>,
-    /// Where to; repeatable
-    #[arg(long, value_name = "ADDRESS", required = true)]
+    /// Where to; repeatable; not needed where the account or the URL says it
+    #[arg(long, value_name = "ADDRESS")]
     pub to: Vec<String>,
     /// Subject or title
     #[arg(long, value_name = "TEXT")]
@@ -397,6 +403,9 @@ pub struct Resume {
     /// The run, or the beginning of its name [default: the newest incomplete one]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
+    /// The URL once more, or @FILE, where the run was sent through one: a run does not keep it
+    #[arg(long, value_name = "URL|@FILE", help_heading = "Target")]
+    pub via: Option<String>,
     /// How, where it is not how it was.
     #[command(flatten)]
     pub flow: FlowFlags,
@@ -464,6 +473,9 @@ pub struct Preview {
     /// Write .eml and .json files into this folder instead of showing them
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
+    /// Show the requests that would be sent, secrets masked; nothing is sent
+    #[arg(long, conflicts_with = "out")]
+    pub show_request: bool,
     /// How rows are read.
     #[command(flatten)]
     pub input: InputFlags,
@@ -521,6 +533,9 @@ pub enum ReportFormat {
 pub enum Platforms {
     /// List all platforms
     List {
+        /// Only this family: chat, sms, email, push, paging, webhook, own
+        #[arg(long, value_name = "FAMILY")]
+        family: Option<String>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -529,11 +544,33 @@ pub enum Platforms {
     Show {
         /// Which one
         platform: String,
+        /// One JSON object
+        #[arg(long, conflicts_with = "markdown")]
+        json: bool,
+        /// As a page of Markdown
+        #[arg(long)]
+        markdown: bool,
     },
     /// Prove an account's credentials; sends nothing
     Check {
-        /// Which account
-        account: String,
+        /// Which account; a pool stands for its accounts
+        #[arg(required_unless_present = "all")]
+        account: Option<String>,
+        /// Every account of the config
+        #[arg(long, conflicts_with = "account")]
+        all: bool,
+    },
+    /// Print the beginning of a definition of your own
+    New {
+        /// Its name: a-z, 0-9 and -
+        name: String,
+    },
+    /// Write the pages of the reference into a folder
+    #[command(hide = true)]
+    Docs {
+        /// Where to
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
     },
 }
 

@@ -11,7 +11,7 @@ use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, SendError};
 use crate::lane::Ready;
 use crate::recipient::{Place, Position, Recipient, Row, RowError, Skip};
-use crate::route::Route;
+use crate::route::{Route, Stage};
 use crate::template::compiled::Template;
 
 /// Everything that turns rows into deliveries, shared by the threads that do it.
@@ -53,6 +53,30 @@ pub struct Bad {
     pub error: SendError,
 }
 
+/// With whom a row was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// This account; it stays there.
+    Stays(usize),
+    /// This one, or any other of the same pool.
+    Moves(usize),
+}
+
+impl Before {
+    fn account(self) -> usize {
+        let (Before::Stays(account) | Before::Moves(account)) = self;
+        account
+    }
+}
+
+/// The pool that decides who takes the row, if one does, and whose account it is rendered for.
+fn taker(stage: &Stage, before: Option<Before>) -> (Option<Arc<[usize]>>, usize) {
+    match before {
+        Some(Before::Stays(account)) if stage.members.contains(&account) => (None, account),
+        _ => ((stage.members.len() > 1).then(|| stage.members.clone()), stage.members[0]),
+    }
+}
+
 impl Preparer {
     /// Accounts in the order that lanes know them by; the first is the run's own.
     pub fn new(
@@ -84,6 +108,11 @@ impl Preparer {
         self.routes.get(&recipient.via)?.after(account, recipient)
     }
 
+    /// Whether the account belongs to a later step of some route, and to the first of none: a row that is with it had another before.
+    pub fn is_later(&self, account: usize) -> bool {
+        self.falls_back() && !self.routes.values().any(|route| route.stage_of(account) == Some(0))
+    }
+
     /// Whether any route has a second step.
     pub fn falls_back(&self) -> bool {
         self.routes.values().any(|route| route.stages.len() > 1)
@@ -95,9 +124,9 @@ impl Preparer {
         self.routes.values().any(of)
     }
 
-    /// Renders the row for the first step of its route, or for the account that it was tried with before; `tried` attempts of it
-    /// have counted already.
-    pub fn prepare(&self, row: Row, tried: u32, before: Option<usize>) -> Prepared {
+    /// Renders the row for the first step of its route, or for that which the account `before` belongs to; `tried` attempts of it have
+    /// counted already.
+    pub fn prepare(&self, row: Row, tried: u32, before: Option<Before>) -> Prepared {
         let (position, place) = (row.position, row.place);
         let recipient = match row.recipient {
             Ok(recipient) => recipient,
@@ -119,9 +148,7 @@ impl Preparer {
             return Prepared::Bad(Bad { position, place, account: recipient.via, error });
         };
         if let [stage] = route.stages.as_slice() {
-            let member = before.filter(|account| stage.members.contains(account));
-            let pool = (stage.members.len() > 1 && member.is_none()).then(|| stage.members.clone());
-            let index = member.unwrap_or(stage.members[0]);
+            let (pool, index) = taker(stage, before);
             return match self.render(recipient, position, place, index, tried) {
                 Ok(ready) => Prepared::Ready(Box::new(Ready { pool, ..ready })),
                 Err(bad) => Prepared::Bad(bad),
@@ -138,15 +165,13 @@ impl Preparer {
         position: Position,
         place: &Place,
         tried: u32,
-        before: Option<usize>,
+        before: Option<Before>,
     ) -> Prepared {
-        let from = before.and_then(|account| route.stage_of(account)).unwrap_or_default();
+        let from = before.and_then(|before| route.stage_of(before.account())).unwrap_or_default();
         let mut first_bad = None;
         for (step, stage) in route.stages.iter().enumerate().skip(from) {
             let Some(to) = route.address(step, recipient) else { continue };
-            let member = before.filter(|account| stage.members.contains(account));
-            let pool = (stage.members.len() > 1 && member.is_none()).then(|| stage.members.clone());
-            let index = member.unwrap_or(stage.members[0]);
+            let (pool, index) = taker(stage, before);
             let tried = if step == from { tried } else { 0 };
             match self.render(Recipient { to, ..recipient.clone() }, position, place.clone(), index, tried) {
                 Ok(ready) => return Prepared::Ready(Box::new(Ready { pool, ..ready })),

@@ -15,6 +15,8 @@ pub const THEN: char = '>';
 
 /// How much more than its even share of the load an account of a pool may have before the next one takes over.
 const BOUND: f64 = 1.25;
+/// So little waiting is no load at all: a recipient stays with its account.
+const LITTLE: usize = 8;
 
 /// One step of a route: any of these accounts, by their index.
 #[derive(Debug, Clone)]
@@ -88,7 +90,7 @@ pub fn choose(
     let going: Vec<usize> = ranked.iter().copied().filter(|member| !blocked(*member)).collect();
     let of = if going.is_empty() { &ranked } else { &going };
     let total: usize = of.iter().map(|member| load(*member)).sum();
-    let most = ((total + 1) as f64 / of.len().max(1) as f64 * BOUND).ceil() as usize;
+    let most = (((total + 1) as f64 / of.len().max(1) as f64 * BOUND).ceil() as usize).max(LITTLE);
     let fits = of.iter().copied().find(|member| load(*member) < most);
     fits.or_else(|| of.iter().copied().min_by_key(|member| load(*member))).unwrap_or_default()
 }

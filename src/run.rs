@@ -16,7 +16,7 @@ use crate::account::Account;
 use crate::backoff::Next;
 use crate::batch::{Batch, Refused, Verdict, Verdicts};
 use crate::control::{Control, Order};
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::{Delivery, Envelope, Outcome};
 use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
@@ -25,12 +25,12 @@ use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::{Decision, Deferred, Recovery};
 use crate::journal::writer::Journal;
 use crate::journal::{Attempt, Mark, Record};
-use crate::lane::{Due, Lanes, Ready, Ticket, Turn};
+use crate::lane::{Due, Lanes, Place, Ready, Ticket, Turn};
 use crate::platform::LaneKey;
-use crate::prepare::{Bad, Prepared, Preparer};
+use crate::prepare::{Bad, Before, Prepared, Preparer};
 use crate::problem::Problem;
 use crate::progress::Progress;
-use crate::recipient::{Position, Skip};
+use crate::recipient::{Position, Row, Skip};
 use crate::route;
 use crate::rules::{Doubt, OnError, Rules};
 use crate::shared::Shared;
@@ -93,6 +93,7 @@ pub async fn run(
         shared: Shared::open(&rules, &preparer),
         hungry: true,
         unflushed: 0,
+        together: None,
         closing: None,
         reasons: Vec::new(),
         second: None,
@@ -141,6 +142,8 @@ struct Flow<'a> {
     shared: Shared,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
+    /// What is recorded about one request while its answer is judged: durable together.
+    together: Option<Vec<Record>>,
     /// Set once nothing new may start; the code is what the run will exit with at least.
     closing: Option<Exit>,
     reasons: Vec<String>,
@@ -256,7 +259,7 @@ impl Flow<'_> {
     fn wake(&mut self) -> Result<(), FlowError> {
         for (account, due) in self.lanes.wake(Instant::now()) {
             match due {
-                Due::Row(ticket) => self.read_again(account, ticket, false)?,
+                Due::Row(ticket) => self.read_again(account, ticket, Place::Last)?,
                 Due::Set(set) => self.read_together(account, set)?,
             }
         }
@@ -268,8 +271,8 @@ impl Flow<'_> {
         let mut deliveries = Vec::with_capacity(set.len());
         let mut lane = None;
         for ticket in set {
-            let row = self.spool.read(ticket.position).map_err(FlowError::Spool)?;
-            match self.preparer.prepare(row, ticket.tried, Some(account)) {
+            let row = self.row(ticket.position)?;
+            match self.preparer.prepare(row, ticket.tried, Some(Before::Stays(account))) {
                 Prepared::Ready(ready) => {
                     lane.get_or_insert(ready.lane);
                     deliveries.push(ready.delivery);
@@ -278,22 +281,27 @@ impl Flow<'_> {
             }
         }
         if let Some(lane) = lane {
-            self.lanes.put_sealed(account, &lane, deliveries);
+            self.lanes.put_sealed(account, &lane, deliveries, true);
         }
         Ok(())
     }
 
-    /// A row that waited without its content comes back to the account that it was tried with; one of a pool that is blocked may go to
-    /// another.
-    fn read_again(&mut self, account: usize, ticket: Ticket, first: bool) -> Result<(), FlowError> {
-        if ticket.position.row >= self.spool.rows() {
+    fn row(&mut self, position: Position) -> Result<Row, FlowError> {
+        if position.row >= self.spool.rows() {
             // A stream has grown since the spool was opened.
             self.spool = Spool::open(self.rules.folder.spool_dir()).map_err(FlowError::Spool)?;
         }
-        let row = self.spool.read(ticket.position).map_err(FlowError::Spool)?;
+        self.spool.read(position).map_err(FlowError::Spool)
+    }
+
+    /// A row that waited without its content comes back to the account that it was tried with; one of a pool that is blocked may go to
+    /// another.
+    fn read_again(&mut self, account: usize, ticket: Ticket, place: Place) -> Result<(), FlowError> {
+        let row = self.row(ticket.position)?;
         let elsewhere = self.lanes.is_blocked(account) && self.preparer.is_pooled(account);
-        match self.preparer.prepare(row, ticket.tried, (!elsewhere).then_some(account)) {
-            Prepared::Ready(ready) if first && ready.account == account => self.lanes.put_first(*ready),
+        let before = if elsewhere { Before::Moves(account) } else { Before::Stays(account) };
+        match self.preparer.prepare(row, ticket.tried, Some(before)) {
+            Prepared::Ready(ready) if ready.pool.is_none() => self.lanes.put_at(*ready, place),
             Prepared::Ready(ready) => self.put(*ready),
             other => self.settle_unsent(other),
         }
@@ -304,13 +312,19 @@ impl Flow<'_> {
     fn put(&mut self, mut ready: Ready) {
         if let Some(pool) = ready.pool.take() {
             let envelope = &mut ready.delivery.envelope;
-            // Rows that all go to the same place are told apart by themselves.
-            let fixed = self.preparer.accounts()[ready.account].platform.capability().addressing.fixed.is_some();
-            let key = if fixed { envelope.id.as_str() } else { envelope.to.as_str() };
+            // Rows that name nobody all go to the same place, and are told apart by themselves.
+            let fixed = &self.preparer.accounts()[ready.account].platform.capability().addressing.fixed;
+            let named = fixed.as_deref() != Some(envelope.to.as_str());
+            let key = if named { envelope.to.as_str() } else { envelope.id.as_str() };
             let accounts = self.preparer.accounts();
             let lanes = &self.lanes;
             ready.account = route::choose(&pool, accounts, key, |member| lanes.load(member), |member| lanes.is_blocked(member));
             envelope.account = accounts[ready.account].name.clone();
+            // What is held up together is that account's own matter.
+            if let Ok(lane) = accounts[ready.account].lane(&envelope.to) {
+                let shares = accounts[ready.account].batch > 1;
+                ready.lane = if shares { lane.grouped(ready.share) } else { lane };
+            }
         }
         self.lanes.put(ready);
     }
@@ -320,11 +334,31 @@ impl Flow<'_> {
         if !self.preparer.is_pooled(account) {
             return;
         }
-        for ticket in self.lanes.take_waiting(account) {
-            if let Err(error) = self.read_again(account, ticket, false) {
+        let waiting = self.lanes.take_waiting(account);
+        self.hand_round(account, waiting);
+    }
+
+    /// Rows of a pool's account are read again for whichever of the pool takes them.
+    fn hand_round(&mut self, account: usize, tickets: impl IntoIterator<Item = Ticket>) {
+        for ticket in tickets {
+            if let Err(error) = self.read_again(account, ticket, Place::Last) {
                 return self.close(Exit::Disk, Some(error.to_string()));
             }
         }
+    }
+
+    /// The others of its pool take what this account cannot send any more.
+    fn gives_up(&self, account: usize) -> bool {
+        self.lanes.is_halted(account) && self.preparer.is_pooled(account)
+    }
+
+    /// A request that was not taken goes again with exactly these, or by whoever of the pool is left.
+    fn put_together(&mut self, account: usize, lane: &LaneKey, set: Vec<Delivery>) {
+        if self.gives_up(account) {
+            let tickets = set.iter().map(|delivery| ticket_of(&delivery.envelope));
+            return self.hand_round(account, tickets);
+        }
+        self.lanes.put_sealed(account, lane, set, false);
     }
 
     /// Fills every road: gathers what may go, and reads on where an account is hungry.
@@ -377,7 +411,7 @@ impl Flow<'_> {
                         rows += deliveries.len();
                         group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
                     }
-                    Turn::Read(ticket) => self.read_again(account, ticket, true)?,
+                    Turn::Read(ticket, place) => self.read_again(account, ticket, place)?,
                     Turn::Hungry => break Some(true),
                     Turn::Full => break Some(false),
                 }
@@ -466,7 +500,7 @@ impl Flow<'_> {
         if self.closing.is_some() {
             // Remembered, but it need not leave any more: as if it had not been tried.
             for delivery in packed.batch.deliveries() {
-                self.record(delivery, delivery.envelope.attempt - 1, Mark::Pending);
+                self.put_back(account, delivery);
             }
             self.give_back(account, &packed);
             return;
@@ -491,6 +525,15 @@ impl Flow<'_> {
 
     /// What follows from the answer to one request.
     fn judge(&mut self, account: usize, packed: Packed, verdicts: Verdicts) {
+        self.together = Some(Vec::with_capacity(packed.batch.deliveries().len()));
+        self.follow(account, packed, verdicts);
+        match self.together.take() {
+            Some(records) if records.len() > 1 => self.journal.record_together(records),
+            records => records.into_iter().flatten().for_each(|record| self.journal.record(record)),
+        }
+    }
+
+    fn follow(&mut self, account: usize, packed: Packed, verdicts: Verdicts) {
         self.give_back(account, &packed);
         let Packed { lane, batch } = packed;
         for delivery in batch.deliveries() {
@@ -510,8 +553,15 @@ impl Flow<'_> {
         {
             return self.together(account, &lane, batch, error);
         }
+        let several = batch.deliveries().len() > 1;
         for (delivery, verdict) in batch.into_deliveries().into_iter().zip(verdicts) {
-            self.settle(account, &lane, delivery, verdict);
+            match verdict {
+                // Some of the request was answered for, so it cannot go again as it was; and alone its key would be another.
+                Err(error) if several && error.kind == ErrorKind::InDoubt && self.rules.in_doubt != Doubt::Resend => {
+                    self.conclude(&delivery, Outcome::Failed(error));
+                }
+                verdict => self.settle(account, &lane, delivery, verdict),
+            }
         }
     }
 
@@ -525,15 +575,15 @@ impl Flow<'_> {
             if named(at) {
                 self.settle(account, lane, delivery, verdict);
             } else {
-                self.record(&delivery, delivery.envelope.attempt - 1, Mark::Pending);
+                self.put_back(account, &delivery);
                 others.push(delivery);
             }
         }
         if *refused == Refused::Somewhere {
             let second = others.split_off(others.len() / 2);
-            self.lanes.put_sealed(account, lane, second);
+            self.put_together(account, lane, second);
         }
-        self.lanes.put_sealed(account, lane, others);
+        self.put_together(account, lane, others);
     }
 
     /// A request that nobody answered, or that was put off as a whole: it rests and goes again with exactly the same deliveries.
@@ -556,10 +606,13 @@ impl Flow<'_> {
             Next::Hold(wait) => {
                 self.progress.held(&owner, &error, wait);
                 for delivery in batch.deliveries() {
-                    self.record(delivery, delivery.envelope.attempt - 1, Mark::Pending);
+                    self.hold_back(delivery, &error, wait);
                 }
                 self.hold(account, lane, &error, wait);
-                self.lanes.put_sealed(account, lane, batch.into_deliveries());
+                self.put_together(account, lane, batch.into_deliveries());
+                if self.lanes.is_blocked(account) && wait > PATIENCE {
+                    self.pass_on(account);
+                }
             }
             Next::Reject | Next::Halt => {
                 for delivery in batch.into_deliveries() {
@@ -605,35 +658,47 @@ impl Flow<'_> {
                 let named = error.retry_after;
                 // The delay that was chosen goes along, so that a resumed run knows when the row is due.
                 let error = SendError { retry_after: Some(wait), ..error };
+                let doubtful = error.kind == ErrorKind::InDoubt;
                 self.record(&delivery, attempt, Mark::Outcome(Outcome::Deferred(error)));
-                self.lanes.rest(account, Ticket { position, tried: attempt }, Instant::now() + wait, named);
+                let (ticket, until) = (Ticket { position, tried: attempt }, Instant::now() + wait);
+                if doubtful && self.preparer.is_pooled(account) {
+                    // Only the account that may have sent it knows its key.
+                    self.lanes.rest_together(account, vec![ticket], until, named);
+                } else {
+                    self.lanes.rest(account, ticket, until, named);
+                }
             }
             Next::Hold(wait) => {
                 self.progress.held(&owner.name, &error, wait);
-                self.record(&delivery, attempt - 1, Mark::Pending);
+                self.hold_back(&delivery, &error, wait);
                 self.hold(account, lane, &error, wait);
+                if self.gives_up(account) {
+                    return self.hand_round(account, [ticket_of(&delivery.envelope)]);
+                }
                 let owner: &Account = &self.preparer.accounts()[account];
                 let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
-                self.lanes.put_first(Ready { account, lane: lane.clone(), share, pool: None, delivery });
+                let ready = Ready { account, lane: lane.clone(), share, pool: None, delivery };
+                self.lanes.put_at(ready, Place::First);
                 if self.lanes.is_blocked(account) && wait > PATIENCE {
                     self.pass_on(account);
                 }
             }
             Next::Halt => {
-                self.record(&delivery, attempt - 1, Mark::Pending);
-                self.tally.notice(&owner.name, &error, 1);
                 let name = owner.name.clone();
-                let waiting = if self.preparer.is_pooled(account) { self.lanes.take_waiting(account) } else { Vec::new() };
-                if self.lanes.halt(account, error.clone()) {
+                self.put_back(account, &delivery);
+                self.tally.notice(&name, &error, 1);
+                let pooled = self.preparer.is_pooled(account);
+                let waiting = if pooled { self.lanes.take_waiting(account) } else { Vec::new() };
+                if self.lanes.halt(account, error.clone(), pooled) {
                     self.progress.halted(&name, &error);
-                    self.reasons.push(format!("account {name} was halted: {error}; its rows stay pending"));
+                    let rows =
+                        if pooled && !self.lanes.all_halted() { "its pool goes on without it" } else { "its rows stay pending" };
+                    self.reasons.push(format!("account {name} was halted: {error}; {rows}"));
                 }
                 // The others of its pool go on with what it has left.
-                let own = self.preparer.is_pooled(account).then_some(Ticket { position, tried: attempt - 1 });
-                for ticket in own.into_iter().chain(waiting) {
-                    if let Err(error) = self.read_again(account, ticket, false) {
-                        return self.close(Exit::Disk, Some(error.to_string()));
-                    }
+                if pooled {
+                    let own = Ticket { position, tried: attempt - 1 };
+                    self.hand_round(account, std::iter::once(own).chain(waiting));
                 }
             }
             Next::Reject => {
@@ -655,18 +720,21 @@ impl Flow<'_> {
             return false;
         }
         let position = delivery.envelope.position;
-        let next = self.spool.read(position).ok().and_then(|row| self.preparer.after(account, &row));
-        let Some(next) = next else { return false };
+        let Ok(row) = self.row(position) else { return false };
+        let Some(next) = self.preparer.after(account, &row) else { return false };
         let now = Some(Duration::ZERO);
         self.progress.deferred(delivery, error, Duration::ZERO);
         // The journal names the account that comes next, so that a resumed run goes on there.
-        self.journal.record(Record {
+        self.note(Record {
             position,
             account: self.preparer.accounts()[next].name.clone(),
             attempts: 0,
             mark: Mark::Outcome(Outcome::Deferred(SendError { retry_after: now, ..error.clone() })),
         });
-        self.lanes.rest(next, Ticket { position, tried: 0 }, Instant::now(), None);
+        match self.preparer.prepare(row, 0, Some(Before::Moves(next))) {
+            Prepared::Ready(ready) => self.put(*ready),
+            other => self.settle_unsent(other),
+        }
         true
     }
 
@@ -689,9 +757,34 @@ impl Flow<'_> {
         }
     }
 
-    fn record(&self, delivery: &Delivery, attempts: u32, mark: Mark) {
+    fn record(&mut self, delivery: &Delivery, attempts: u32, mark: Mark) {
         let envelope = &delivery.envelope;
-        self.journal.record(Record { position: envelope.position, account: envelope.account.clone(), attempts, mark });
+        self.note(Record { position: envelope.position, account: envelope.account.clone(), attempts, mark });
+    }
+
+    fn note(&mut self, record: Record) {
+        match &mut self.together {
+            Some(together) => together.push(record),
+            None => self.journal.record(record),
+        }
+    }
+
+    /// As if it had not been tried this time, and not before this wait; should the run end meanwhile, the reports say why.
+    fn hold_back(&mut self, delivery: &Delivery, error: &SendError, wait: Duration) {
+        let error = SendError { retry_after: Some(wait), ..error.clone() };
+        self.record(delivery, delivery.envelope.attempt - 1, Mark::Outcome(Outcome::Deferred(error)));
+    }
+
+    /// As if it had not been tried this time. With a later account of its route, it stays there.
+    fn put_back(&mut self, account: usize, delivery: &Delivery) {
+        let attempts = delivery.envelope.attempt - 1;
+        let mark = if attempts == 0 && self.preparer.is_later(account) {
+            let error = SendError::new(ErrorKind::Unavailable, "an account before this one could not send it");
+            Mark::Outcome(Outcome::Deferred(error.with_retry_after(Some(Duration::ZERO))))
+        } else {
+            Mark::Pending
+        };
+        self.record(delivery, attempts, mark);
     }
 
     /// A row that is settled without having been sent: bad, or skipped by policy.
@@ -716,7 +809,7 @@ impl Flow<'_> {
             }
         };
         self.unflushed += 1;
-        self.journal.record(record);
+        self.note(record);
     }
 
     async fn flush(&mut self) -> Result<(), FlowError> {
@@ -812,7 +905,8 @@ impl Flow<'_> {
         if self.tally.pending() > 0 && exit == Exit::Done {
             exit = exit.worse(Exit::Stopped);
         }
-        if self.lanes.halted().next().is_some() {
+        // Where others of its pool sent all of its rows, that is told and no more.
+        if self.tally.pending() > 0 && self.lanes.halted().next().is_some() {
             exit = exit.worse(Exit::BadConfig);
         }
         if self.tally.undecided > 0 {
@@ -822,8 +916,13 @@ impl Flow<'_> {
     }
 }
 
-/// The error of a request that failed as a whole, with the same kind for each delivery.
+/// The row of this delivery, as it was before this try.
+fn ticket_of(envelope: &Envelope) -> Ticket {
+    Ticket { position: envelope.position, tried: envelope.attempt.saturating_sub(1) }
+}
+
+/// The error of a request that failed as a whole: the same for each delivery.
 fn failed_alike(verdicts: &[Verdict]) -> Option<SendError> {
     let Some(Err(first)) = verdicts.first() else { return None };
-    verdicts.iter().all(|verdict| matches!(verdict, Err(error) if error.kind == first.kind)).then(|| first.clone())
+    verdicts.iter().all(|verdict| matches!(verdict, Err(error) if error == first)).then(|| first.clone())
 }

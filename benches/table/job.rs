@@ -1,6 +1,6 @@
 //! The whole job: a list, a template and a config in a folder of their own, `notify batch` over it, its report read back.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +17,9 @@ const LINE: &str = "A line of a letter that is as long as lines of letters usual
 /// What a chat gets: about 300 bytes as JSON.
 const NOTICE: &str = "Subject: Order {{n}}\n\nDear {{name}}, your order {{n}} of {{date signup_date}}{{#if company}} for {{company}}{{/if}} is on \
 its way. The amount is {{amount}}. It will be with you in two days; the person who brings it calls half an hour before.\n";
+
+/// The variable that accounts with a credential take it from.
+pub const SECRET: &str = "NOTIFY_BENCH_SECRET";
 
 /// A folder with everything that `notify batch` needs, removed at the end.
 pub struct Job {
@@ -35,30 +38,46 @@ pub struct Done {
     pub results: u64,
 }
 
+/// Heading and rows of a list of people who get mail.
+pub fn people(rows: u64) -> String {
+    let mut list = String::from("email,name,company,n,amount,signup_date\n");
+    for n in 0..rows {
+        let _ = writeln!(list, "user{n}@example.com,Ann Lee {n},Example Ltd,{n},{}.{:02},2026-03-09", n % 997, n % 100);
+    }
+    list
+}
+
+/// The mail's template.
+pub fn letter() -> String {
+    format!("{LETTER}{}", LINE.repeat(20))
+}
+
 impl Job {
     /// `rows` rows for the server at these addresses.
     pub fn new(rows: u64, smtp: SocketAddr, http: SocketAddr) -> Result<Self, String> {
+        let accounts = format!(
+            "version: 1\naccounts:\n  mail:\n    platform: smtp\n    url: smtp://{smtp}\n    from: \"Corp <no-reply@corp.example>\"\n    \
+             connections: 8\n  hook:\n    platform: webhook\n    url: http://{http}/in\n"
+        );
+        Self::of(&[
+            ("notify.yaml", accounts),
+            ("templates/letter.txt", letter()),
+            ("templates/notice.txt", NOTICE.to_owned()),
+            ("users.csv", people(rows)),
+        ])
+    }
+
+    /// A folder with these files.
+    pub fn of(files: &[(&str, String)]) -> Result<Self, String> {
         // Not in a memory file system: the journal's promise has to be paid for.
         let make = || -> std::io::Result<tempfile::TempDir> {
             let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
             let path = folder.path();
             std::fs::create_dir_all(path.join("templates"))?;
             std::fs::create_dir_all(path.join("home"))?;
-            std::fs::write(path.join("templates/letter.txt"), format!("{LETTER}{}", LINE.repeat(20)))?;
-            std::fs::write(path.join("templates/notice.txt"), NOTICE)?;
-            std::fs::write(
-                path.join("notify.yaml"),
-                format!(
-                    "version: 1\naccounts:\n  mail:\n    platform: smtp\n    url: smtp://{smtp}\n    from: \"Corp <no-reply@corp.example>\"\n    \
-                     connections: 8\n  hook:\n    platform: webhook\n    url: http://{http}/in\n"
-                ),
-            )?;
-            let mut list = std::io::BufWriter::new(std::fs::File::create(path.join("users.csv"))?);
-            writeln!(list, "email,name,company,n,amount,signup_date")?;
-            for n in 0..rows {
-                writeln!(list, "user{n}@example.com,Ann Lee {n},Example Ltd,{n},{}.{:02},2026-03-09", n % 997, n % 100)?;
+            for (name, text) in files {
+                std::fs::write(path.join(name), text)?;
             }
-            list.flush()?;
             Ok(folder)
         };
         Ok(Job { folder: make().map_err(|e| format!("the job's folder: {e}"))? })
@@ -71,6 +90,11 @@ impl Job {
 
     /// Runs it from the command line to the report.
     pub fn batch(&self, account: &str, template: &str, more: &[&str], patience: Duration) -> Result<Done, String> {
+        self.list("users.csv", account, &[&["-t", template], more].concat(), patience)
+    }
+
+    /// The same over another list; the words say what is sent.
+    pub fn list(&self, list: &str, account: &str, words: &[&str], patience: Duration) -> Result<Done, String> {
         let out: PathBuf = self.path().join("out");
         let state = self.path().join("state");
         for folder in [&out, &state] {
@@ -85,12 +109,13 @@ impl Job {
             .env("HOME", self.path().join("home"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LANG", "C.UTF-8")
+            .env(SECRET, "a-secret-of-the-bench")
             .current_dir(self.path())
-            .args(["batch", "users.csv", "-t", template, "--via", account, "--yes", "--no-progress", "-q", "--out"])
+            .args(["batch", list, "--via", account, "--yes", "--no-progress", "-q", "--out"])
             .arg(&out)
             .arg("--state-dir")
             .arg(&state)
-            .args(more);
+            .args(words);
         let run = child::run(&mut command, patience)?;
         let text = |name: &str| std::fs::read(out.join(name)).map_err(|e| format!("{name}: {e}"));
         let report: Value = serde_json::from_slice(&text("report.json")?).map_err(|e| format!("report.json: {e}"))?;

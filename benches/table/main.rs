@@ -1,14 +1,16 @@
 //! Prints the tables of docs/performance.md: notify's whole job beside its peers, in the same run, as ratios.
 //!
-//! `cargo bench --bench table` prints all; `-- smtp`, `-- distance`, `-- webhook` and `-- memory` choose. NOTIFY_BENCH_SCALE
+//! `cargo bench --bench table` prints all; `-- smtp`, `-- distance`, `-- webhook`, `-- batches` and `-- memory` choose. NOTIFY_BENCH_SCALE
 //! (1.0) multiplies the numbers of rows. Rounds are interleaved, so that a machine that is busy for a while is busy for everybody;
 //! the middle of three counts. Every program has a deadline; one that fails is told and left out.
 
+mod batches;
 mod child;
 mod client;
 mod distance;
 mod job;
 mod server;
+mod services;
 
 use std::fs::File;
 use std::io::Write;
@@ -61,6 +63,7 @@ fn tables(words: &[String]) -> Result<(), String> {
         ("smtp", smtp as fn(&dyn Fn(u64) -> u64) -> Result<(), String>),
         ("distance", distant),
         ("webhook", webhook),
+        ("batches", batches::batches),
         ("memory", memory),
     ] {
         if chosen.is_empty() || chosen.contains(&name) {

@@ -1,6 +1,7 @@
 //! `notify batch`: a template to every row of a list.
 
 use super::launch::{self, Order};
+use super::oneoff;
 use super::open;
 use super::open::Scene;
 use crate::cli::{Batch, Global};
@@ -8,10 +9,11 @@ use crate::exit::{Exit, Failure};
 use crate::job::{self, Settings};
 
 /// Sends the list.
-pub(crate) async fn run(global: &Global, args: Batch) -> Result<Exit, Failure> {
-    let config = open::open_config(global)?;
+pub(crate) async fn run(global: &Global, mut args: Batch) -> Result<Exit, Failure> {
+    let mut config = open::open_config(global)?;
+    let by_url = oneoff::adopt(&mut config, &mut args.target.via)?.names;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
-    let settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
+    let settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
     let read = job::read_options(&config, &settings, &args.input, args.key, job::constants(&args.content)?)?;
     let order = Order {
         command: "batch",

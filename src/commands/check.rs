@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::ask;
-use super::{launch, open};
+use super::{launch, oneoff, open};
 use crate::cli::{Check, ContentFlags, FlowFlags, Global, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -97,8 +97,9 @@ fn prepare(
 }
 
 /// Checks the list.
-pub(crate) fn run(global: &Global, args: Check) -> Result<Exit, Failure> {
-    let config = open::open_config(global)?;
+pub(crate) fn run(global: &Global, mut args: Check) -> Result<Exit, Failure> {
+    let mut config = open::open_config(global)?;
+    oneoff::adopt(&mut config, &mut args.target.via)?;
     let asked =
         Asked { rows: &args.rows, input: &args.input, key: args.key.clone(), content: &args.content, target: &args.target };
     let desk = desk(global, &config, &asked, None)?;

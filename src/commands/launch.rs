@@ -267,6 +267,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     let mut progress = Progress::new(&manifest.id, manifest.rows, &telling);
     let (orders, control) = control::wire();
     let (quiet, run_id) = (scene.global.quiet, manifest.id.clone());
+    let again = if settings.by_url.is_empty() { "" } else { " --via URL" };
     let signals = tokio::spawn(orders.listen(move |order| {
         let line = match order {
             Asked::Go => return,
@@ -274,7 +275,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
             Asked::Stop(_) => "stopping now: what was in flight is in doubt",
         };
         if !quiet {
-            let _ = writeln!(std::io::stderr(), "{line}\nresume with: notify resume {run_id}");
+            let _ = writeln!(std::io::stderr(), "{line}\nresume with: notify resume {run_id}{again}");
         }
     }));
     let start = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());

@@ -10,6 +10,7 @@ mod completions;
 pub mod config;
 mod launch;
 mod man;
+mod oneoff;
 mod open;
 mod platforms;
 mod preview;

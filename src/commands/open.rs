@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::oneoff;
 use crate::cli::Global;
 use crate::config::{Config, Request};
 use crate::exit::{Exit, Failure};
@@ -15,10 +16,12 @@ pub(crate) fn open_config(global: &Global) -> Result<Config, Failure> {
 
 /// As [`open_config`], as seen from the folder in which a run was started.
 pub(crate) fn open_config_in(global: &Global, cwd: Option<&Path>) -> Result<Config, Failure> {
-    let config = with_request(global, cwd, Config::load)?.map_err(|problems| {
+    let mut config = with_request(global, cwd, Config::load)?.map_err(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::new(Exit::BadConfig, told.join("\n\n"))
     })?;
+    // Named on the command line, so nearer than any folder.
+    config.definitions.splice(0..0, global.platform_file.iter().cloned());
     if !global.quiet {
         for warning in &config.warnings {
             let _ = writeln!(std::io::stderr(), "warning: {warning}");
@@ -31,8 +34,17 @@ pub(crate) fn open_config_in(global: &Global, cwd: Option<&Path>) -> Result<Conf
 pub(crate) fn with_request<T>(global: &Global, cwd: Option<&Path>, ask: impl FnOnce(&Request<'_>) -> T) -> Result<T, Failure> {
     let here =
         std::env::current_dir().map_err(|e| Failure::new(Exit::Usage, format!("the current folder cannot be read: {e}")))?;
-    let variables: Vec<String> =
-        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("NOTIFY_")).collect();
+    let variables: Vec<String> = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("NOTIFY_"))
+        // A URL there is no account of the config: `oneoff` reads it.
+        .filter(|name| name != oneoff::VARIABLE || oneoff::of_environment().is_none())
+        .collect();
+    let mut platforms: Vec<String> = registry::names().into_iter().map(str::to_owned).collect();
+    for path in &global.platform_file {
+        platforms.push(registry::own(path).map_err(|problem| Failure::new(Exit::BadConfig, problem))?);
+    }
+    let platforms: Vec<&str> = platforms.iter().map(String::as_str).collect();
     Ok(ask(&Request {
         explicit: global.config.as_deref(),
         profile: global.profile.as_deref(),
@@ -40,7 +52,7 @@ pub(crate) fn with_request<T>(global: &Global, cwd: Option<&Path>, ask: impl FnO
         variables: &variables,
         cwd: cwd.unwrap_or(&here),
         config_home: &config_home(),
-        platforms: &registry::names(),
+        platforms: &platforms,
     }))
 }
 

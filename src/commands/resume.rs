@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ask;
 use super::launch::{self, Going};
+use super::oneoff;
 use super::open;
 use super::open::Scene;
 use super::status;
@@ -50,9 +51,15 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let global = Global {
         config: global.config.clone().or_else(|| settings.config.clone()),
         profile: global.profile.clone().or_else(|| settings.profile.clone()),
+        platform_file: if global.platform_file.is_empty() {
+            settings.platform_files.clone()
+        } else {
+            global.platform_file.clone()
+        },
         ..global.clone()
     };
-    let config = open::open_config_in(&global, Some(&settings.cwd))?;
+    let mut config = open::open_config_in(&global, Some(&settings.cwd))?;
+    oneoff::adopt_again(&mut config, args.via.as_deref(), &settings, &manifest)?;
     let scene = Scene { config: &config, global: &global, state_dir };
 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;

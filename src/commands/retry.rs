@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::launch::{self, Order};
+use super::oneoff;
 use super::open;
 use super::open::Scene;
 use crate::cli::{Global, InputFlags, Retry};
@@ -21,9 +22,10 @@ use crate::tally::State;
 use crate::template::source_files::TemplateFiles;
 
 /// Sends them again.
-pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
+pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failure> {
     let only = Only::parse(&args.only)?;
-    let config = open::open_config(global)?;
+    let mut config = open::open_config(global)?;
+    let by_url = oneoff::adopt(&mut config, &mut args.target.via)?.names;
     let state_dir = launch::state_dir(global)?;
     let scene = Scene { config: &config, global, state_dir };
 
@@ -47,6 +49,14 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
         made.insert(file).0.clone()
     };
     let first = First::read(&path)?;
+    if let (None, Some(account)) = (&args.target.via, &first.account)
+        && config.account(account).is_err()
+    {
+        let what = format!(
+            "these failures were sent through `{account}`, which is no account of the config\n  = help: name one with --via ACCOUNT, or give the URL once more with --via URL"
+        );
+        return Err(Failure::new(Exit::Usage, what));
+    }
     let mut filtered = None;
     let source = if only.is_all() {
         path.clone()
@@ -56,7 +66,7 @@ pub(crate) async fn run(global: &Global, args: Retry) -> Result<Exit, Failure> {
         filtered.insert(file).0.clone()
     };
 
-    let mut settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
+    let mut settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
     let account =
         if args.target.via.is_none() { first.account.clone().filter(|name| config.account(name).is_ok()) } else { None };
     if let Some(account) = account {

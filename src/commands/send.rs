@@ -5,10 +5,12 @@ use std::io::Read;
 use serde_json::json;
 
 use super::launch::{self, Order};
+use super::oneoff;
 use super::open;
 use super::open::Scene;
 use crate::cli::{Global, InputFlags, Send};
 use crate::exit::{Exit, Failure};
+use crate::job::accounts::addressing_of;
 use crate::job::{self, Settings};
 use crate::source::options::{Format, Input};
 
@@ -16,7 +18,7 @@ use crate::source::options::{Format, Input};
 const TEXT_MAX: u64 = 10 << 20;
 
 /// Sends the message.
-pub(crate) async fn run(global: &Global, args: Send) -> Result<Exit, Failure> {
+pub(crate) async fn run(global: &Global, mut args: Send) -> Result<Exit, Failure> {
     let text = match args.text.as_deref() {
         Some("-") => {
             let mut text = String::new();
@@ -36,12 +38,23 @@ pub(crate) async fn run(global: &Global, args: Send) -> Result<Exit, Failure> {
     if text.is_none() && args.content.template.is_none() {
         return Err(Failure::new(Exit::Usage, "nothing to send: give a TEXT, - to read it from stdin, or --template"));
     }
-    let config = open::open_config(global)?;
+    let mut config = open::open_config(global)?;
+    let adopted = oneoff::adopt(&mut config, &mut args.target.via)?;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
-    let settings = Settings::new(&config, global, &args.content, &args.target, &args.flow)?;
+    let by_url = adopted.names;
+    let settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
+    let to = if args.to.is_empty() { adopted.to } else { args.to };
+    let mut each: Vec<serde_json::Value> = to.iter().map(|to| json!({ "to": to })).collect();
+    if each.is_empty() {
+        if addressing_of(&config, &settings.via)?.fixed.is_none() {
+            let what = format!("nobody to send to: account {} sends to addresses\n  = help: add --to ADDRESS", settings.via);
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        // The account's own URL, room or key is whom it is for.
+        each.push(json!({}));
+    }
     let mut rows = String::new();
-    for to in &args.to {
-        let mut row = json!({ "to": to });
+    for mut row in each {
         if let (Some(text), Some(row)) = (&text, row.as_object_mut()) {
             row.insert("text".into(), text.as_str().into());
         }

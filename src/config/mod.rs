@@ -132,6 +132,11 @@ impl Config {
         })
     }
 
+    /// Adds an account that stands in no file: that of a one-off URL.
+    pub fn adopt(&mut self, account: AccountConfig) {
+        self.accounts.insert(account.name.clone(), account);
+    }
+
     /// The account that sends where neither `--via` nor `_via` says: `defaults.via`, else the outbox, which harms nobody.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ fn steps(via: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The account, or those of the pool, of that name.
-fn members_of<'a>(config: &'a Config, name: &str) -> Result<Vec<&'a AccountConfig>, Failure> {
+pub(crate) fn members_of<'a>(config: &'a Config, name: &str) -> Result<Vec<&'a AccountConfig>, Failure> {
     let bad = |problem: Problem| Failure::new(Exit::BadConfig, problem);
     let account = config.account(name).map_err(bad)?;
     if account.platform != pool::NAME {

@@ -89,6 +89,12 @@ pub struct Settings {
     /// Accounts that rows use, the run's own first.
     #[serde(default)]
     pub accounts: Vec<String>,
+    /// Accounts that a URL of the command line made, in its order; what stood in the URL is kept nowhere.
+    #[serde(default)]
+    pub by_url: Vec<String>,
+    /// `--platform-file`, absolute.
+    #[serde(default)]
+    pub platform_files: Vec<PathBuf>,
 }
 
 /// Rows of one journal group where `-b` does not say.
@@ -160,6 +166,8 @@ impl Settings {
             templates: Vec::new(),
             one_template: false,
             accounts: Vec::new(),
+            by_url: Vec::new(),
+            platform_files: global.platform_file.iter().map(|path| cwd.join(path)).collect(),
             cwd,
         })
     }

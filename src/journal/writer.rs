@@ -32,6 +32,8 @@ type Reply = oneshot::Sender<Result<(), JournalError>>;
 enum Order {
     Attempt(Vec<Attempt>, Reply),
     Record(Record, i64),
+    /// All of them in one transaction.
+    Records(Vec<Record>, i64),
     Flush(Reply),
     Decide(Decision, Option<Vec<Keyed>>, oneshot::Sender<Result<Vec<Known>, JournalError>>),
     Rows(u64, Reply),
@@ -114,6 +116,15 @@ impl Journal {
     pub fn record(&self, record: Record) {
         if self.orders.send(Order::Record(record, jiff::Timestamp::now().as_millisecond())).is_err() {
             self.word.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// As [`Journal::record`], for the answer to one request: after a kill either all of it is there or nothing, so that a set whose
+    /// key the service knows is never known by half.
+    pub fn record_together(&self, records: Vec<Record>) {
+        let count = records.len() as u64;
+        if self.orders.send(Order::Records(records, jiff::Timestamp::now().as_millisecond())).is_err() {
+            self.word.lost.fetch_add(count, Ordering::Relaxed);
         }
     }
 
@@ -282,6 +293,11 @@ impl Gathered {
             Order::Record(record, at) => {
                 self.group.records.push(record);
                 self.group.stamps.push((at, self.group.attempts.len()));
+            }
+            Order::Records(records, at) => {
+                let before = self.group.attempts.len();
+                self.group.stamps.extend(std::iter::repeat_n((at, before), records.len()));
+                self.group.records.extend(records);
             }
             Order::Flush(reply) => self.flushes.push(reply),
             last @ (Order::Decide(..) | Order::Rows(..) | Order::Close(_)) => self.then = Some(last),

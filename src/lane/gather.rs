@@ -48,11 +48,11 @@ pub(super) fn single(road: &mut Road, lane: &mut Lane) -> Gathered {
 /// it is.
 pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     let mut gathered = Gathered::default();
-    if let Some(Waiting::Sealed(set)) = lane.waiting.front() {
+    if let Some(Waiting::Sealed { set, .. }) = lane.waiting.front() {
         match road.pace.ready(set.len()) {
             Err(wait) => gathered.held = Some(Held::Account(Instant::now() + wait)),
             Ok(_) => {
-                if let Some(Waiting::Sealed(set)) = lane.waiting.pop_front() {
+                if let Some(Waiting::Sealed { set, .. }) = lane.waiting.pop_front() {
                     gathered.batch = set;
                 }
             }

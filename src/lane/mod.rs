@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::account::Account;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Envelope};
 use crate::error::{ErrorKind, Reach, SendError};
 use crate::lane::gather::{Gathered, Held};
 use crate::lane::hold::Hold;
@@ -36,8 +36,6 @@ const ROWS_OF_A_LANE: usize = 256;
 const TICKETS: usize = 500_000;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
-/// Lanes of an account that are listed as open before those that have nothing left are struck off.
-const LISTED: usize = 16_384;
 /// How long the first of them waits where rows come one by one.
 const LINGER: Duration = Duration::from_millis(50);
 /// What may be on its way to the wire under this limit: its burst, or what it allows in the time that a slow sync of the journal takes.
@@ -89,12 +87,23 @@ pub enum Due {
 pub enum Turn {
     /// Send these of that lane together.
     Batch(LaneKey, Vec<Delivery>),
-    /// This row waited without its content: read it again and put it back first.
-    Read(Ticket),
+    /// This row waited without its content: read it again and put it there.
+    Read(Ticket, Place),
     /// Nobody can go; the account has room, so more rows may be read.
     Hungry,
     /// Nobody can go now.
     Full,
+}
+
+/// Where in its lane a row goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Before all others.
+    First,
+    /// Behind those that are there, since there is room for it now.
+    Next,
+    /// Behind all others.
+    Last,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,7 +133,6 @@ pub struct Lanes {
     /// What other processes were told: until when.
     heard: HashMap<HoldKey, Instant>,
     timers: BinaryHeap<Reverse<(Instant, Wake)>>,
-    waiting: usize,
     max_wait: Duration,
     /// Rows come one by one from a pipe: the first does not wait for the last.
     lingers: bool,
@@ -142,6 +150,7 @@ impl Lanes {
                 most_bytes: account.platform.most_bytes(),
                 in_flight: 0,
                 waiting: 0,
+                later: VecDeque::new(),
                 rows: 0,
                 bytes: 0,
                 full: VecDeque::new(),
@@ -163,6 +172,7 @@ impl Lanes {
                 resting_parked: 0,
                 open: VecDeque::new(),
                 halted: None,
+                passes_on: false,
                 proven: false,
                 config_strikes: 0,
                 policy_strikes: 0,
@@ -175,7 +185,6 @@ impl Lanes {
             holds: HashMap::new(),
             heard: HashMap::new(),
             timers: BinaryHeap::new(),
-            waiting: 0,
             max_wait,
             lingers,
         }
@@ -183,12 +192,16 @@ impl Lanes {
 
     /// Whether the reader may hand on more rows.
     pub fn has_room(&self) -> bool {
-        self.waiting + self.resting() < TICKETS
+        self.waiting() + self.resting() < TICKETS
     }
 
     /// Whether anything waits that a timer or an answer will set free.
     pub fn is_empty(&self) -> bool {
-        self.waiting == 0 && self.resting() == 0 && self.in_flight() == 0
+        self.waiting() == 0 && self.resting() == 0 && self.in_flight() == 0
+    }
+
+    fn waiting(&self) -> usize {
+        self.roads.iter().map(|road| road.waiting).sum()
     }
 
     fn resting(&self) -> usize {
@@ -202,44 +215,49 @@ impl Lanes {
 
     /// A row joins the end of its lane. Of a halted account it is dropped: it stays pending.
     pub fn put(&mut self, ready: Ready) {
-        self.enqueue(ready, false);
+        self.put_at(ready, Place::Last);
     }
 
-    /// A row comes back to the head of its lane.
-    pub fn put_first(&mut self, ready: Ready) {
-        self.enqueue(ready, true);
-    }
-
-    /// A request goes again exactly as it was, before anything else of its lane.
-    pub fn put_sealed(&mut self, account: usize, key: &LaneKey, set: Vec<Delivery>) {
+    /// A request goes exactly as it is, before anything else of its lane. `bound`: through no other account, for the service may know
+    /// its key.
+    pub fn put_sealed(&mut self, account: usize, key: &LaneKey, set: Vec<Delivery>, bound: bool) {
         let road = &mut self.roads[account];
         if road.halted.is_some() || set.is_empty() {
             return;
         }
-        self.waiting += set.len();
         road.waiting += set.len();
         let lane = self.lanes.entry((account, key.clone())).or_default();
-        lane.waiting.push_front(Waiting::Sealed(set));
+        lane.waiting.push_front(Waiting::Sealed { set, bound });
         road.full.push_back(key.clone());
         open(road, lane, key);
     }
 
-    fn enqueue(&mut self, ready: Ready, first: bool) {
+    /// A row joins its lane there. Of a halted account it is dropped: it stays pending.
+    pub fn put_at(&mut self, ready: Ready, place: Place) {
         let Ready { account, lane: key, share, delivery, .. } = ready;
         let road = &mut self.roads[account];
         if road.halted.is_some() {
             return;
         }
+        road.waiting += 1;
+        // Where requests are shared, whole rows are needed to know who fits; but one slow account must not fill the memory while the
+        // reader brings rows for another, or a pipe its own.
+        let much = road.rows >= 2 * COMPANY.0 || road.bytes >= 2 * COMPANY.1 || !road.later.is_empty();
+        if road.batch > 1 && place == Place::Last && much {
+            let Envelope { position, attempt, .. } = delivery.envelope;
+            road.later.push_back(Ticket { position, tried: attempt.saturating_sub(1) });
+            return;
+        }
+        let first = place == Place::First;
         let lane = self.lanes.entry((account, key.clone())).or_default();
         let seat = Seat { delivery, share, admitted: false };
-        // Where requests are shared, whole rows are needed to know who fits; the flow reads no more of them than may wait.
         let waiting = if road.batch > 1 || lane.rows < ROWS_OF_A_LANE || first {
             lane.rows += 1;
             if road.batch > 1 {
                 road.rows += 1;
                 road.bytes += seat.share.map_or(0, |share| share.bytes);
                 road.alone_since.get_or_insert_with(Instant::now);
-                if lane.rows >= road.batch || seat.share.is_none() {
+                if lane.rows == road.batch || seat.share.is_none() {
                     road.full.push_back(key.clone());
                 }
             }
@@ -247,8 +265,6 @@ impl Lanes {
         } else {
             Waiting::Ticket(seat.ticket())
         };
-        self.waiting += 1;
-        road.waiting += 1;
         if first {
             lane.waiting.push_front(waiting);
         } else {
@@ -261,7 +277,7 @@ impl Lanes {
     /// dropped: it stays pending.
     pub fn rest(&mut self, account: usize, ticket: Ticket, until: Instant, named: Option<Duration>) {
         let road = &mut self.roads[account];
-        if road.halted.is_some() {
+        if road.halted.is_some() && !road.passes_on {
             return;
         }
         let rest = if named.is_some_and(|wait| wait > self.max_wait) { Rest::Parked } else { Rest::Short };
@@ -273,7 +289,7 @@ impl Lanes {
     /// As [`Lanes::rest`], for a request that must go again as it is.
     pub fn rest_together(&mut self, account: usize, set: Vec<Ticket>, until: Instant, named: Option<Duration>) {
         let road = &mut self.roads[account];
-        if road.halted.is_some() {
+        if road.halted.is_some() && !road.passes_on {
             return;
         }
         let rest = if named.is_some_and(|wait| wait > self.max_wait) { Rest::Parked } else { Rest::Short };
@@ -296,6 +312,13 @@ impl Lanes {
                 road.held_until = Some(until);
                 self.timers.push(Reverse((until, Wake::Account(account))));
                 return Turn::Full;
+            }
+            if road.rows < COMPANY.0
+                && road.bytes < COMPANY.1
+                && let Some(ticket) = road.later.pop_front()
+            {
+                road.waiting -= 1;
+                return Turn::Read(ticket, Place::Next);
             }
             let Some((key, listed)) = self.pick(account, more) else { return Turn::Hungry };
             let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
@@ -325,14 +348,15 @@ impl Lanes {
             if let Some(Waiting::Ticket(ticket)) = lane.waiting.front() {
                 let ticket = *ticket;
                 lane.waiting.pop_front();
-                self.waiting -= 1;
                 road.waiting -= 1;
-                if listed { &mut road.full } else { &mut road.open }.push_front(key);
-                return Turn::Read(ticket);
+                if !listed {
+                    road.open.push_front(key);
+                }
+                return Turn::Read(ticket, Place::First);
             }
-            let gathered = if road.batch > 1 { gather::shared(road, lane) } else { gather::single(road, lane) };
+            let sealed = matches!(lane.waiting.front(), Some(Waiting::Sealed { .. }));
+            let gathered = if road.batch > 1 || sealed { gather::shared(road, lane) } else { gather::single(road, lane) };
             let Gathered { batch, held, rested } = gathered;
-            self.waiting -= batch.len() + rested.len();
             road.waiting -= batch.len() + rested.len();
             if !batch.is_empty() {
                 road.calls += 1;
@@ -350,22 +374,25 @@ impl Lanes {
                 Some(Held::Account(until)) => {
                     road.held_until = Some(until);
                     road.parked = until.duration_since(Instant::now()) > self.max_wait;
-                    if listed { &mut road.full } else { &mut road.open }.push_front(key.clone());
+                    if !listed {
+                        road.open.push_front(key.clone());
+                    }
                     self.timers.push(Reverse((until, Wake::Account(account))));
                 }
-                None if listed && lane.open => {}
                 None if lane.waiting.is_empty() => lane.open = false,
                 // The next lane's turn: round robin, so that one lane with much cannot starve one with little.
-                None => {
-                    lane.open = true;
-                    road.open.push_back(key.clone());
-                }
+                None if listed => {}
+                None => road.open.push_back(key.clone()),
             }
             if road.batch > 1 {
-                if lane.rows >= road.batch || matches!(lane.waiting.front(), Some(Waiting::Sealed(_))) {
+                if lane.rows >= road.batch || matches!(lane.waiting.front(), Some(Waiting::Sealed { .. })) {
                     road.full.push_back(key.clone());
                 }
                 road.alone_since = (road.rows > 0).then(Instant::now);
+                // A lane that was taken out of turn stays listed, perhaps for nothing.
+                if road.open.len() > 2 * self.lanes.len() + 64 {
+                    self.tidy(account);
+                }
             }
             for (ticket, until) in rested {
                 self.rest(account, ticket, until, None);
@@ -378,7 +405,7 @@ impl Lanes {
     }
 
     /// The lane whose turn it is. Where requests are shared, a lane with enough for a whole one; any other only when no more company
-    /// can be had. And whether it is still listed among the open ones, because it was found by being full.
+    /// can be had. Says too whether the lane is still listed among those whose turn comes.
     fn pick(&mut self, account: usize, more: bool) -> Option<(LaneKey, bool)> {
         let road = &mut self.roads[account];
         if road.batch == 1 {
@@ -386,28 +413,13 @@ impl Lanes {
         }
         while let Some(key) = road.full.pop_front() {
             let ready = |lane: &Lane| match lane.waiting.front() {
-                Some(Waiting::Sealed(_) | Waiting::Ticket(_)) => true,
+                Some(Waiting::Sealed { .. } | Waiting::Ticket(_)) => true,
                 Some(Waiting::Row(seat)) => lane.rows >= road.batch || seat.share.is_none(),
                 None => false,
             };
             if self.lanes.get(&(account, key.clone())).is_some_and(ready) {
                 return Some((key, true));
             }
-        }
-        if road.open.len() > LISTED {
-            // Lanes that were emptied as full ones.
-            let Road { open, .. } = road;
-            let lanes = &mut self.lanes;
-            open.retain(|key| match lanes.get_mut(&(account, key.clone())) {
-                Some(lane) if lane.waiting.is_empty() => {
-                    lane.open = false;
-                    if lane.in_flight == 0 && lane.held_until.is_none() {
-                        lanes.remove(&(account, key.clone()));
-                    }
-                    false
-                }
-                found => found.is_some(),
-            });
         }
         let patient = more && road.rows < COMPANY.0 && road.bytes < COMPANY.1;
         if patient && self.lingers {
@@ -421,6 +433,15 @@ impl Lanes {
             return None;
         }
         Some((road.open.pop_front()?, false))
+    }
+
+    /// Forgets what is listed twice or for nothing.
+    fn tidy(&mut self, account: usize) {
+        let mut known = HashSet::new();
+        let lanes = &self.lanes;
+        self.roads[account]
+            .open
+            .retain(|key| lanes.get(&(account, key.clone())).is_some_and(|lane| lane.open) && known.insert(key.clone()));
     }
 
     fn forget_if_idle(&mut self, account: usize, key: &LaneKey) {
@@ -487,7 +508,7 @@ impl Lanes {
 
     /// Holds of this lane, or of what reaches further, since the last success.
     pub fn holds(&self, account: usize, key: &LaneKey, reach: Option<Reach>) -> u32 {
-        match reach {
+        match widened(key, reach) {
             Some(Reach::Account | Reach::Platform) => self.roads[account].hold.count,
             _ => self.holds.get(&(account, stem(key))).map_or(0, |hold| hold.count),
         }
@@ -497,7 +518,7 @@ impl Lanes {
     /// wait is longer; not where the service only said so in passing.
     pub fn hold(&mut self, account: usize, key: &LaneKey, reach: Option<Reach>, wait: Duration, counts: bool) {
         let now = Instant::now();
-        match reach {
+        match widened(key, reach) {
             Some(Reach::Platform) => {
                 let kind = self.roads[account].kind.clone();
                 for other in 0..self.roads.len() {
@@ -520,7 +541,7 @@ impl Lanes {
     /// Whom a hold concerns, as all processes of this machine call it.
     pub fn hold_key(&self, account: usize, key: &LaneKey, reach: Option<Reach>) -> HoldKey {
         let road = &self.roads[account];
-        match reach {
+        match widened(key, reach) {
             Some(Reach::Platform) => HoldKey::of(&["platform", &road.kind]),
             Some(Reach::Account) => HoldKey::of(&["account", &road.kind, &road.name]),
             Some(Reach::Row | Reach::Target) | None => HoldKey::of(&["lane", &road.kind, &road.name, &stem(key).0]),
@@ -548,21 +569,34 @@ impl Lanes {
         }
     }
 
-    /// Everything that waits in this account's lanes, taken out: another account of the same pool may send it.
+    /// Whether the account was halted.
+    pub fn is_halted(&self, account: usize) -> bool {
+        self.roads[account].halted.is_some()
+    }
+
+    /// Everything that waits in this account's lanes and is not bound to it, taken out: another account of the same pool may send it.
     pub fn take_waiting(&mut self, account: usize) -> Vec<Ticket> {
         let mut taken = Vec::new();
         for ((of, _), lane) in &mut self.lanes {
             if *of == account {
+                let (mut bound, mut rows) = (VecDeque::new(), 0);
                 for waiting in lane.waiting.drain(..) {
+                    rows += waiting.count();
                     match waiting {
+                        Waiting::Sealed { bound: true, .. } => {
+                            rows -= waiting.count();
+                            bound.push_back(waiting);
+                        }
                         Waiting::Row(seat) => taken.push(seat.ticket()),
                         Waiting::Ticket(ticket) => taken.push(ticket),
-                        Waiting::Sealed(set) => taken.extend(set.iter().map(|delivery| Ticket {
+                        Waiting::Sealed { set, .. } => taken.extend(set.iter().map(|delivery| Ticket {
                             position: delivery.envelope.position,
                             tried: delivery.envelope.attempt.saturating_sub(1),
                         })),
                     }
                 }
+                self.roads[account].waiting -= rows;
+                lane.waiting = bound;
                 lane.rows = 0;
                 lane.open = false;
             }
@@ -570,14 +604,22 @@ impl Lanes {
         let road = &mut self.roads[account];
         road.open.clear();
         road.full.clear();
-        (road.rows, road.bytes, road.waiting) = (0, 0, 0);
-        self.waiting -= taken.len();
+        (road.rows, road.bytes) = (0, 0);
+        road.waiting -= road.later.len();
+        taken.extend(road.later.drain(..));
+        for ((of, key), lane) in &mut self.lanes {
+            if *of == account && !lane.waiting.is_empty() {
+                open(road, lane, key);
+                road.full.push_back(key.clone());
+            }
+        }
         taken.sort_unstable();
         taken
     }
 
-    /// The account stops; what waits for it stays pending. Returns whether it was going until now.
-    pub fn halt(&mut self, account: usize, error: SendError) -> bool {
+    /// The account stops; what waits for it stays pending. Where it `passes_on`, its rows that rest still come back when they are due, for
+    /// others of its pool. Returns whether it was going until now.
+    pub fn halt(&mut self, account: usize, error: SendError, passes_on: bool) -> bool {
         let road = &mut self.roads[account];
         if road.halted.is_some() {
             return false;
@@ -585,19 +627,21 @@ impl Lanes {
         road.halted = Some(error);
         road.open.clear();
         road.full.clear();
-        (road.rows, road.bytes, road.waiting) = (0, 0, 0);
-        // Their tickets fall out of the timers when their time comes; nobody waits for them any more.
-        (road.resting, road.resting_parked) = (0, 0);
-        let mut dropped = 0;
+        (road.rows, road.bytes) = (0, 0);
+        road.later.clear();
+        road.waiting = 0;
+        road.passes_on = passes_on;
+        if !passes_on {
+            // Their tickets fall out of the timers when their time comes; nobody waits for them any more.
+            (road.resting, road.resting_parked) = (0, 0);
+        }
         for ((of, _), lane) in &mut self.lanes {
             if *of == account {
-                dropped += lane.waiting.iter().map(Waiting::count).sum::<usize>();
                 lane.waiting.clear();
                 lane.rows = 0;
                 lane.open = false;
             }
         }
-        self.waiting -= dropped;
         true
     }
 
@@ -605,7 +649,7 @@ impl Lanes {
     pub fn strike(&mut self, account: usize, to: &str, error: &SendError) -> bool {
         let road = &mut self.roads[account];
         match error.kind {
-            ErrorKind::Misconfigured => {
+            ErrorKind::Misconfigured if error.reach != Some(Reach::Row) => {
                 road.config_strikes += 1;
                 road.config_strikes >= CONFIG_STRIKES
             }
@@ -642,7 +686,7 @@ impl Lanes {
             match wake {
                 Wake::Row(account, ticket, rest) => {
                     let road = &mut self.roads[account];
-                    if road.halted.is_none() {
+                    if road.halted.is_none() || road.passes_on {
                         road.resting -= 1;
                         road.resting_parked -= usize::from(rest == Rest::Parked);
                         due.push((account, Due::Row(ticket)));
@@ -651,7 +695,7 @@ impl Lanes {
                 }
                 Wake::Set(account, set, rest) => {
                     let road = &mut self.roads[account];
-                    if road.halted.is_none() {
+                    if road.halted.is_none() || road.passes_on {
                         road.resting -= set.len();
                         road.resting_parked -= if rest == Rest::Parked { set.len() } else { 0 };
                         rows += set.len();
@@ -715,7 +759,9 @@ impl Lanes {
     pub fn next_wake(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, wake))) = self.timers.peek() {
             match wake {
-                Wake::Row(account, ..) | Wake::Set(account, ..) if self.roads[*account].halted.is_some() => {
+                Wake::Row(account, ..) | Wake::Set(account, ..)
+                    if self.roads[*account].halted.is_some() && !self.roads[*account].passes_on =>
+                {
                     self.timers.pop();
                 }
                 _ => return Some(*at),
@@ -746,6 +792,14 @@ impl Lanes {
             return None;
         }
         self.next_wake().or_else(|| Some(Instant::now()))
+    }
+}
+
+/// Where a target is all of the account (a robot of one group), what holds up the target holds up the account.
+fn widened(key: &LaneKey, reach: Option<Reach>) -> Option<Reach> {
+    match reach {
+        Some(Reach::Target) | None if stem(key).0.is_empty() => Some(Reach::Account),
+        other => other,
     }
 }
 

@@ -24,8 +24,11 @@ pub struct Ticket {
 #[derive(Debug)]
 pub(super) enum Waiting {
     Row(Box<Seat>),
-    /// A request that was sent before and goes again with exactly these.
-    Sealed(Vec<Delivery>),
+    /// A request that goes with exactly these. `bound`: the service may know its key, so that no other account may take it.
+    Sealed {
+        set: Vec<Delivery>,
+        bound: bool,
+    },
     Ticket(Ticket),
 }
 
@@ -46,7 +49,7 @@ impl Seat {
 
 impl Waiting {
     pub(super) fn count(&self) -> usize {
-        if let Waiting::Sealed(set) = self { set.len() } else { 1 }
+        if let Waiting::Sealed { set, .. } = self { set.len() } else { 1 }
     }
 }
 
@@ -74,8 +77,10 @@ pub(super) struct Road {
     pub(super) most_bytes: Option<usize>,
     /// Deliveries in flight.
     pub(super) in_flight: usize,
-    /// Deliveries that wait in its lanes, in whatever form.
+    /// Everything that waits for it, in whatever form.
     pub(super) waiting: usize,
+    /// Rows beyond those that may wait whole where requests are shared: they are read again when there is room.
+    pub(super) later: VecDeque<Ticket>,
     /// Whole rows that wait, and their bytes, where requests are shared.
     pub(super) rows: usize,
     pub(super) bytes: usize,
@@ -100,6 +105,8 @@ pub(super) struct Road {
     pub(super) resting_parked: usize,
     pub(super) open: VecDeque<LaneKey>,
     pub(super) halted: Option<SendError>,
+    /// It was halted, and others of its pool take the rows that rest.
+    pub(super) passes_on: bool,
     pub(super) proven: bool,
     pub(super) config_strikes: usize,
     pub(super) policy_strikes: usize,

@@ -23,8 +23,12 @@ use crate::error::{ErrorKind, SendError};
 use crate::platform::Opening;
 use crate::problem::Problem;
 
-/// How much of a reply's body is read.
+/// How much of a reply's body is read, where it speaks of one delivery.
 pub const BODY_CAP: usize = 64 * 1024;
+
+/// And for each further delivery of which it speaks: a member's verdict has about 200 bytes (Postmark, Tencent), and the reply to 500 of
+/// them must be read whole, or they would all be in doubt.
+pub const BODY_SHARE: usize = 1024;
 
 /// Longest wait for name, connection and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -83,7 +87,7 @@ pub struct Reply {
     pub status: u16,
     /// Header fields.
     pub headers: HeaderMap,
-    /// The body, at most [`BODY_CAP`] bytes.
+    /// The body, as far as it was read.
     pub body: Vec<u8>,
     /// Whether there was more.
     pub ending: Ending,
@@ -94,7 +98,7 @@ pub struct Reply {
 pub enum Ending {
     /// All of it was read.
     Whole,
-    /// There was more than [`BODY_CAP`]; the rest was not read.
+    /// There was more than [`BODY_CAP`] and the shares of further deliveries; the rest was not read.
     TooLong,
     /// The connection failed, or the deadline passed, before the end.
     Cut,
@@ -196,11 +200,12 @@ impl Client {
         Ok(Client { inner, tls: Arc::new(tls), connect: tuning.connect })
     }
 
-    /// Sends the request once and reads the answer, whatever its status.
+    /// Sends the request of so many deliveries once and reads the answer, whatever its status.
     ///
     /// # Errors
     /// Where no status was read; the fault says whether the request may have got there.
-    pub async fn exchange(&self, call: Call) -> Result<Reply, Failure> {
+    pub async fn exchange(&self, call: Call, deliveries: usize) -> Result<Reply, Failure> {
+        let most = BODY_CAP + BODY_SHARE * deliveries.saturating_sub(1);
         let host = host(&call.url);
         let sent = self.inner.request(call.method, call.url).headers(call.headers).body(call.body).send().await;
         let mut response = sent.map_err(|error| failure(&error.without_url(), &host))?;
@@ -208,8 +213,8 @@ impl Client {
         let mut body = Vec::new();
         let ending = loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > BODY_CAP => {
-                    body.extend_from_slice(&chunk[..BODY_CAP - body.len()]);
+                Ok(Some(chunk)) if body.len() + chunk.len() > most => {
+                    body.extend_from_slice(&chunk[..most - body.len()]);
                     break Ending::TooLong; // dropping the response closes the connection: the rest is never mistaken for a reply
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),

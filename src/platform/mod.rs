@@ -22,6 +22,8 @@ pub mod definitions;
 pub mod email;
 pub mod exec;
 pub mod http;
+pub mod listing;
+pub mod oneoff;
 pub mod outbox;
 pub mod pool;
 pub mod registry;

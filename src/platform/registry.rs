@@ -1,102 +1,29 @@
 //! The one table that names the platforms: coded ones, built-in definitions, the user's own definitions.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::account::AccountConfig;
-use crate::platform::declared::account::keys;
+use crate::platform::declared::Declared;
+use crate::platform::declared::capability;
 use crate::platform::declared::definition::Definition;
-use crate::platform::declared::{self, Declared};
+use crate::platform::declared::urls::account_of_url;
 use crate::platform::definitions::BUILT_IN;
 use crate::platform::exec::{self, Exec};
+use crate::platform::listing;
+use crate::platform::oneoff::{self, OneOff};
 use crate::platform::outbox::{self, Outbox};
 use crate::platform::{Opening, Platform, email, pool, smpp};
 use crate::problem::{Problem, did_you_mean};
 use crate::recipient::Addressing;
+
+pub use crate::platform::listing::{Key, Kind, Listed};
 
 /// The coded platforms, which no definition may take the name of.
 const CODED: &[&str] = &["smtp", "smpp", "exec", "outbox", pool::NAME];
 
 /// Longest definition file that is read.
 const LONGEST: u64 = 1024 * 1024;
-
-/// A line of `notify platforms list`, and what `show` tells.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Listed {
-    /// `platform:` of an account.
-    pub name: String,
-    /// For people.
-    pub title: String,
-    /// Where it is told.
-    pub kind: Kind,
-    /// Deliveries in one request.
-    pub batch: String,
-    /// Its own limits.
-    pub limits: Vec<String>,
-    /// The template file it looks for first.
-    pub wants: String,
-    /// Where its facts were read.
-    pub docs: Vec<String>,
-    /// The keys of its accounts, beside platform, limits, concurrency.
-    pub keys: Vec<Key>,
-    /// Why it cannot be used: the mistake in its definition.
-    pub broken: Option<String>,
-}
-
-/// Where a platform is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// In code.
-    Coded,
-    /// In a definition that comes with the program.
-    Definition,
-    /// In a definition of the user's.
-    Own,
-}
-
-/// A key of an account.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Key {
-    /// As written.
-    pub name: String,
-    /// A credential.
-    pub secret: bool,
-    /// An account without it is refused.
-    pub required: bool,
-    /// What it is when an account does not say.
-    pub default: Option<String>,
-    /// In a few words.
-    pub about: String,
-}
-
-/// As `notify platforms show` tells it.
-impl fmt::Display for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}  {}", self.name, self.title)?;
-        if let Some(broken) = &self.broken {
-            return writeln!(f, "cannot be used: {broken}");
-        }
-        writeln!(f, "deliveries a request: {}", self.batch)?;
-        writeln!(f, "limits of its own: {}", if self.limits.is_empty() { "none".to_owned() } else { self.limits.join(", ") })?;
-        writeln!(f, "template file: {}", self.wants)?;
-        for docs in &self.docs {
-            writeln!(f, "docs: {docs}")?;
-        }
-        writeln!(f, "keys of an account, beside platform, limits, concurrency:")?;
-        for key in &self.keys {
-            let need = match (&key.default, key.required) {
-                (Some(default), _) => format!("default {default}"),
-                (None, true) => "required".to_owned(),
-                (None, false) => "optional".to_owned(),
-            };
-            let secret = if key.secret { ", a secret" } else { "" };
-            writeln!(f, "  {:<24} {} ({need}{secret})", key.name, key.about)?;
-        }
-        Ok(())
-    }
-}
 
 /// Opens an account's platform; nothing is connected yet.
 ///
@@ -132,7 +59,7 @@ pub fn addressing(account: &AccountConfig, definitions: &[PathBuf]) -> Result<Ad
         "outbox" => Ok(outbox::addressing()),
         name => {
             let definition = find(name, definitions)?.ok_or_else(|| unknown(account, definitions))?;
-            Ok(declared::addressing_of(&definition, account))
+            Ok(capability::addressing_of(&definition, account))
         }
     }
 }
@@ -160,142 +87,62 @@ fn make_eml(account: &AccountConfig, opening: &Opening) -> Result<outbox::MakeEm
 
 /// Every platform that an account may name, coded ones first; a definition that cannot be read is listed as broken.
 pub fn platforms(folders: &[PathBuf]) -> Vec<Listed> {
-    let mut listed = coded();
-    for (file, text) in BUILT_IN {
-        if let Ok(definition) = Definition::read(text, Path::new(file)) {
-            listed.push(tell(&definition, Kind::Definition));
-        }
-    }
+    let mut listed = listing::coded();
+    listed.extend(built_in().map(|definition| listing::tell(&definition, Kind::Definition)));
     for path in own_files(folders) {
         match read(&path).and_then(|definition| free(definition, &path)) {
             // The nearest folder comes first, and hides the others' files of that name.
             Ok(definition) if listed.iter().any(|listed| listed.name == definition.name.0) => {}
-            Ok(definition) => listed.push(tell(&definition, Kind::Own)),
+            Ok(definition) => listed.push(listing::tell(&definition, Kind::Own)),
             Err(problem) => {
                 let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                listed.push(Listed {
-                    name,
-                    title: path.display().to_string(),
-                    kind: Kind::Own,
-                    batch: String::new(),
-                    limits: Vec::new(),
-                    wants: String::new(),
-                    docs: Vec::new(),
-                    keys: Vec::new(),
-                    broken: Some(problem.to_string()),
-                });
+                listed.push(listing::broken(name, path.display().to_string(), problem.to_string()));
             }
         }
     }
     listed
 }
 
-fn tell(definition: &Definition, kind: Kind) -> Listed {
-    let name = definition.name.0.clone();
-    let keys = keys(definition).into_iter().map(|key| {
-        let var = definition.vars.0.iter().find(|(name, _)| name == key).map(|(_, var)| var);
-        Key {
-            name: key.to_owned(),
-            secret: var.is_some_and(|var| var.secret),
-            required: var.is_some_and(|var| var.required),
-            default: var.and_then(|var| var.default.clone()),
-            about: var.and_then(|var| var.about.clone()).unwrap_or_else(|| engine_key(key).to_owned()),
+/// The definitions that come with the program; a test proves that every one of them can be read.
+fn built_in() -> impl Iterator<Item = Definition> {
+    BUILT_IN.iter().filter_map(|(file, text)| Definition::read(text, Path::new(file)).ok())
+}
+
+/// Reads a definition file of the user's, and says which platform it tells.
+///
+/// # Errors
+/// It cannot be read, is wrong (with line and column), or takes a name of the program's.
+pub fn own(path: &Path) -> Result<String, Problem> {
+    read(path).and_then(|definition| free(definition, path)).map(|definition| definition.name.0)
+}
+
+/// The account that a one-off URL stands for (`slack://TOKEN@CHANNEL`): the first platform that has a form of its scheme.
+///
+/// # Errors
+/// No platform has the scheme; the URL lacks a part. Nothing of what stands behind the scheme is repeated: it holds credentials.
+pub fn of_url(url: &str, definitions: &[PathBuf]) -> Result<OneOff, Problem> {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    if oneoff::CODED.iter().any(|(form, _)| oneoff::scheme(form) == scheme) {
+        return oneoff::coded(&scheme, url).map_err(|what| Problem { what, ..Problem::default() });
+    }
+    let own =
+        own_files(definitions).into_iter().filter_map(|path| read(&path).and_then(|definition| free(definition, &path)).ok());
+    let mut known: Vec<String> = oneoff::CODED.iter().map(|(form, _)| oneoff::scheme(form).to_owned()).collect();
+    for definition in built_in().chain(own) {
+        if definition.urls.iter().any(|form| form.scheme().eq_ignore_ascii_case(&scheme)) {
+            let (settings, to) = account_of_url(&definition, url)
+                .map_err(|what| Problem { what: format!("--via: {what}"), ..Problem::default() })?;
+            return Ok(OneOff { platform: definition.name.0, settings, to: to.into_iter().collect() });
         }
-    });
-    Listed {
-        title: definition.title.clone(),
-        kind,
-        batch: "1".to_owned(),
-        limits: definition.limits.iter().map(|limit| limit.0.to_string()).collect(),
-        wants: format!("{name}.json"),
-        docs: definition.docs.clone(),
-        keys: keys.collect(),
-        broken: None,
-        name,
+        known.extend(definition.urls.iter().map(|form| form.scheme().to_owned()));
     }
-}
-
-/// What the keys mean that every definition may offer.
-fn engine_key(key: &str) -> &'static str {
-    match key {
-        "method" => "POST or PUT",
-        "headers" => "header fields of your own; values may be { env: NAME }",
-        "body" => "a JSON tree of your own, with {{text}}, {{subject}}, { $ref: meta }",
-        "success" => "when a reply means sent: any-2xx, or { status: 2xx, json: /ok, eq: true }",
-        "idempotent" => "true: the receiver drops a repeated key, so what is in doubt may be sent again",
-        "ca_file" => "certificates (PEM) to trust beside the system's",
-        _ => "",
-    }
-}
-
-fn coded() -> Vec<Listed> {
-    let key = |(name, secret, about): (&str, bool, &str)| Key {
-        name: name.to_owned(),
-        secret,
-        required: name == "url" || name == "command",
-        default: None,
-        about: about.to_owned(),
+    known.dedup();
+    let help = match (scheme.as_str(), did_you_mean(&scheme, known.iter().map(String::as_str))) {
+        ("http" | "https", _) => "an endpoint of your own is jsons://HOST/PATH, or json:// without TLS".to_owned(),
+        (_, Some(near)) => format!("did you mean `{near}://`? Known: {}", known.join(", ")),
+        (_, None) => format!("known: {}", known.join(", ")),
     };
-    let smtp = [
-        ("url", false, "smtp://host:587 (STARTTLS) or smtps://host:465"),
-        ("user", false, "who logs in"),
-        ("password", true, "its password"),
-        ("from", false, "From: of every message that says no other"),
-        ("reply_to", false, "Reply-To:"),
-        ("connections", false, "how many at once"),
-        ("messages_per_connection", false, "then a new connection"),
-        ("tls", false, "required, opportunistic or none"),
-        ("ca_file", false, "certificates (PEM) to trust beside the system's"),
-        ("dkim", false, "sign mail: { domain, selector, key }"),
-        ("unsubscribe", false, "List-Unsubscribe: { url, secret }"),
-        ("headers", false, "header fields of your own"),
-    ];
-    let outbox = [
-        ("dir", false, "the folder; the run's own where it is not said"),
-        ("format", false, "eml, json, or null (nothing, for measuring)"),
-        ("from", false, "From: where nothing else says one"),
-    ];
-    let exec = [
-        ("command", false, "[program, argument …], or a line for sh; run once per delivery"),
-        ("env", false, "its own variables: { NAME: { env: X } }"),
-        ("timeout", false, "how long a run may take; 60s where nothing says otherwise"),
-        ("format", false, "json (exec.json of the template, or its text) or email (subject, text, html)"),
-        ("idempotent", false, "true: it drops a repeated `key`, so what is in doubt may be run again"),
-        ("from", false, "`from` where the message says no other"),
-    ];
-    let listed = |name: &str, title: &str, docs: Vec<String>, keys: Vec<Key>| Listed {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        kind: Kind::Coded,
-        batch: "1".to_owned(),
-        limits: Vec::new(),
-        wants: "email.html, email.md, email.txt".to_owned(),
-        docs,
-        keys,
-        broken: None,
-    };
-    vec![
-        listed("smtp", "Email over SMTP", vec!["https://www.rfc-editor.org/rfc/rfc5321".to_owned()], smtp.map(key).to_vec()),
-        Listed {
-            wants: "smpp.txt, sms.txt".to_owned(),
-            ..listed("smpp", "Short messages over SMPP 3.4", Vec::new(), smpp::keys().iter().copied().map(key).collect())
-        },
-        Listed {
-            wants: "exec.json, exec.md, exec.txt".to_owned(),
-            ..listed("exec", "A program of your own, run for each delivery", Vec::new(), exec.map(key).to_vec())
-        },
-        listed("outbox", "Outbox: writes files, sends nothing", Vec::new(), outbox.map(key).to_vec()),
-        Listed {
-            wants: "as its accounts".to_owned(),
-            batch: "as its accounts".to_owned(),
-            ..listed(
-                "pool",
-                "Pool: several accounts of one platform as one",
-                Vec::new(),
-                vec![key(("of", false, "the names of its accounts; each keeps its own limits"))],
-            )
-        },
-    ]
+    Err(Problem { what: format!("--via: no platform has URLs of the scheme `{scheme}`"), help: Some(help), ..Problem::default() })
 }
 
 /// A definition by name: the program's own, then the user's.
@@ -333,6 +180,10 @@ fn free(definition: Definition, path: &Path) -> Result<Definition, Problem> {
 fn own_files(folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for folder in folders {
+        if folder.is_file() {
+            files.push(folder.clone());
+            continue;
+        }
         let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
         let mut found: Vec<PathBuf> =
             entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")).collect();

@@ -2,9 +2,12 @@
 
 mod adding;
 mod adversity;
+mod batches;
 mod exec;
 mod house;
 mod kill;
+mod kill_batches;
+mod limits;
 mod list;
 mod mail;
 mod manners;
@@ -12,6 +15,9 @@ mod newcomer;
 mod peers;
 mod platforms;
 mod readme;
+mod routes;
+mod service;
 mod smpp;
+mod verbs;
 mod webhook;
 mod world;

@@ -15,33 +15,34 @@ use crate::batch::{Batch, Refused, Verdicts};
 use crate::config::account::AccountConfig;
 use crate::delivery::{Delivery, Envelope};
 use crate::error::{ErrorKind, SendError};
-use crate::limit::{Quota, Scope as QuotaScope};
+use crate::limit::Scope as QuotaScope;
 use crate::message::Message;
 use crate::platform::declared::account::Account;
-use crate::platform::declared::compose::composer::{self, Composer, Moment};
-use crate::platform::declared::condition::{Condition, Expect};
-use crate::platform::declared::definition::batch::Mode;
+use crate::platform::declared::compose::composer::{Composer, Moment};
 use crate::platform::declared::definition::content::Part;
 use crate::platform::declared::definition::reply::Scope;
 use crate::platform::declared::definition::sign::How;
-use crate::platform::declared::definition::{Build, Definition, Honoured, Phone};
+use crate::platform::declared::definition::{Build, Definition, Phone};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
-use crate::platform::declared::token::{Fetched, MARGIN, Vault};
-use crate::platform::http::{Call, Client, Failure, Reply, Tuning, Url};
+use crate::platform::declared::token::Vault;
+use crate::platform::http::{Call, Client, Tuning};
 use crate::platform::sign::jwt::ServiceAccount;
-use crate::platform::{Addressing, Batching, Capability, LaneKey, Opening, Platform, Share, Wants};
+use crate::platform::{Capability, LaneKey, Opening, Platform, Share};
 use crate::problem::Problem;
 use crate::recipient::Address;
 
 pub mod account;
+pub mod capability;
 mod compose;
 mod condition;
+mod credential;
 pub mod definition;
 mod hiding;
 mod judge;
 mod memory;
 mod place;
+mod service;
 mod show;
 mod text;
 mod token;
@@ -95,14 +96,14 @@ impl Declared {
     ) -> Result<Self, Problem> {
         let account = Account::read(config, &definition)?;
         let mut composer = Composer::new(&config.name, &definition, account, opening, false)?;
-        let service = service_account(&definition, &composer)
+        let service = service::service_account(&definition, &composer)
             .map_err(|what| Problem { what: format!("account {}: {what}", config.name), ..Problem::default() })?;
         if let Some((account, _)) = &service {
             composer.known.jwt = (account.project_id.clone().unwrap_or_default(), account.client_email.clone());
         }
         let width = opening.width.or(config.concurrency).or(definition.concurrency).unwrap_or(WIDTH);
         let client = Client::new(&Tuning::new(opening, width, composer.account.ca_file.as_deref()))?;
-        let capability = capability(&definition, config, &composer, width);
+        let capability = capability::capability(&definition, config, &composer, width);
         let by_target = composer.endpoint.is_none()
             && (capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
                 || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target)));
@@ -151,7 +152,7 @@ impl Declared {
                 Err(verdicts) => return verdicts,
             };
             let hide = self.hidden(&call, token.as_deref());
-            let answer = self.client.exchange(call).await;
+            let answer = self.client.exchange(call, batch.deliveries().len()).await;
             let judge = self.judge(&hide, shared);
             match token {
                 Some(token) if !last && judge.rejects_token(&answer) => self.vault.drop_token(&token),
@@ -218,180 +219,10 @@ impl Declared {
         Cow::Owned(hide)
     }
 
-    /// The fetched credential, where the platform has one.
-    async fn token(&self) -> Result<Option<Arc<str>>, SendError> {
-        if self.definition.token.is_none() {
-            return Ok(None);
-        }
-        self.vault.get((self.clock)(), || self.fetch()).await.map(Some)
-    }
-
-    async fn fetch(&self) -> Result<Fetched, SendError> {
-        let now = (self.clock)();
-        let wrong = |what: String| SendError::new(ErrorKind::Misconfigured, format!("no token: {what}"));
-        let Some(token) = &self.definition.token else { return Err(wrong("the platform has none".to_owned())) };
-        let call = match (&token.request, &self.service) {
-            (Some(request), _) => self.composer.side(request, now, "")?,
-            (None, Some((account, scope))) => exchange_of(account, scope, now).map_err(wrong)?,
-            (None, None) => return Err(wrong("nobody asks for it".to_owned())),
-        };
-        let mut hide = self.hidden(&call, None).into_owned();
-        if self.service.is_some() {
-            // The assertion is good for an hour.
-            let body = String::from_utf8_lossy(&call.body);
-            hide.extend(body.split_once("assertion=").map(|(_, assertion)| assertion.to_owned()));
-            hiding::longest_first(&mut hide);
-        }
-        let answer = self.client.exchange(call).await;
-        let (mut value, mut expires): (Vec<&str>, Vec<&str>) = (
-            token.value.0.iter().map(|pointer| pointer.0.as_str()).collect(),
-            token.expires_in.0.iter().map(|pointer| pointer.0.as_str()).collect(),
-        );
-        if token.jwt.is_some() {
-            value.push("/access_token");
-            expires.push("/expires_in");
-        }
-        let there =
-            || Condition::Any(value.iter().map(|pointer| Condition::Json((*pointer).to_owned(), Expect::Exists(true))).collect());
-        let usual;
-        let success = match &token.success {
-            Some(success) => success,
-            None => {
-                usual = there();
-                &usual
-            }
-        };
-        self.judge(&hide, false).fetched(success, &answer)?;
-        let body = answer.map(|reply| reply.body).unwrap_or_default();
-        let reply = serde_json::from_slice(&body).unwrap_or_default();
-        let margin = token.refresh_before.map_or(MARGIN, |span| span.0);
-        Fetched::read(&reply, &value, &expires, margin, now)
-    }
-
     /// Whatever found its way around the masks. URLs without secrets in them are shown: they are what one looks for.
     fn show_without_secrets(&self, text: String) -> String {
         let secrets = self.composer.account.secrets.iter().filter(|secret| secret.len() >= 4);
         secrets.fold(text, |text, secret| text.replace(secret.as_str(), "***"))
-    }
-
-    async fn prove(&self) -> Result<String, SendError> {
-        let token = self.token().await?;
-        let Some(check) = &self.definition.check else {
-            if token.is_some() {
-                return Ok("the credentials are good: the service gave a token for them".to_owned());
-            }
-            let Some(url) = self.composer.fixed_urls().next() else {
-                return Ok("every row names its own URL: nothing to connect to before a row is read".to_owned());
-            };
-            let reached = self.client.reach(url).await.map_err(SendError::from)?;
-            return Ok(format!("{reached}; no request was sent, so its credentials are not proved"));
-        };
-        let token = token.as_deref().unwrap_or_default();
-        let call = self.composer.side(&check.request, (self.clock)(), token)?;
-        let hide = self.hidden(&call, Some(token)).into_owned();
-        let answer: Result<Reply, Failure> = self.client.exchange(call).await;
-        let judged = self.judge(&hide, false).fetched(&check.success, &answer);
-        judged.map_err(|error| SendError { detail: error.detail.trim_start_matches("no token: ").to_owned(), ..error })?;
-        let body: serde_json::Value = answer.ok().and_then(|reply| serde_json::from_slice(&reply.body).ok()).unwrap_or_default();
-        let told = check.tell.as_ref().and_then(|pointer| body.pointer(&pointer.0)).map(|value| match value {
-            serde_json::Value::String(text) => text.clone(),
-            value => value.to_string(),
-        });
-        let told = told.map(|text| hide.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***")));
-        let told = told.map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect::<String>());
-        Ok(match told {
-            Some(told) => format!("the credentials are good: {told}"),
-            None => "the credentials are good".to_owned(),
-        })
-    }
-}
-
-fn service_account(definition: &Definition, composer: &Composer) -> Result<Option<(ServiceAccount, String)>, String> {
-    let Some(jwt) = definition.token.as_ref().and_then(|token| token.jwt.as_ref()) else { return Ok(None) };
-    let values = handlebars::Context::from(serde_json::Value::Object(composer.account.values.clone()));
-    let scope = text::find::Scope::of(&values);
-    Ok(Some((ServiceAccount::read(&jwt.key.render(scope)?)?, jwt.scope.render(scope)?)))
-}
-
-/// The request by which a service account's assertion becomes a token (RFC 7523 section 2.1).
-fn exchange_of(account: &ServiceAccount, scope: &str, now: SystemTime) -> Result<Call, String> {
-    use crate::platform::http::{HeaderMap, HeaderValue, Method};
-    use crate::platform::sign::canonical::percent;
-    let url = Url::parse(&account.token_uri).map_err(|_| "`token_uri` of the service account is no URL".to_owned())?;
-    let assertion = account.assertion(scope, now)?;
-    let grant = percent("urn:ietf:params:oauth:grant-type:jwt-bearer");
-    let mut headers = HeaderMap::new();
-    headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
-    Ok(Call {
-        method: Method::POST,
-        url,
-        headers,
-        body: format!("grant_type={grant}&assertion={}", percent(&assertion)).into_bytes(),
-    })
-}
-
-fn capability(definition: &Definition, config: &AccountConfig, composer: &Composer, width: NonZeroUsize) -> Capability {
-    let honoured = definition.idempotency.as_ref().map(|idempotency| idempotency.honoured);
-    let said = &definition.addressing;
-    let set = |name: &String| composer.account.get(name).or(composer.account.get(&format!("secret.{name}"))).is_some();
-    let own = composer.endpoint.is_some() || said.optional.as_ref().is_some_and(set);
-    // Where all rows go to the account's own URL, that is the one target, whatever the rows are called.
-    let at_home = |quota: Quota| match quota.scope {
-        QuotaScope::Address if composer.endpoint.is_some() => Quota { scope: QuotaScope::Account, begins: None, ..quota },
-        _ => quota,
-    };
-    let batching = match definition.batch.as_ref().filter(|_| composer.shares()) {
-        None => Batching::Single,
-        Some(batch) if batch.mode == Mode::Same => Batching::Shared(batch.max),
-        Some(batch) => Batching::Individual(batch.max),
-    };
-    let names = if definition.template.is_empty() { vec![definition.name.0.clone()] } else { definition.template.clone() };
-    Capability {
-        batching,
-        quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| at_home(limit.0)).collect()),
-        idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
-        remembers: definition.idempotency.as_ref().and_then(|idempotency| idempotency.ttl).map(|ttl| ttl.0),
-        width,
-        wants: match definition.form {
-            Build::Named => Wants::Named(names),
-            Build::Email => Wants::Email,
-        },
-        columns: !definition.fields.0.is_empty()
-            || composer.names().any(|name| name == "columns" || name.starts_with("columns.")),
-        content: composer.content(),
-        addressing: addressing(definition, &config.name, own),
-        harmless: false,
-    }
-}
-
-/// Where the addresses of an account's rows are found, told without resolving any of its secrets.
-pub(crate) fn addressing_of(definition: &Definition, config: &AccountConfig) -> Addressing {
-    let said = &definition.addressing;
-    let var = said.endpoint.as_ref().map(|endpoint| &endpoint.var).or(said.optional.as_ref());
-    let set = |name: &String| {
-        let default = || definition.vars.0.iter().any(|(var, of)| var == name && of.default.is_some());
-        config.settings.contains_key(name.as_str()) || default()
-    };
-    addressing(definition, &config.name, var.is_some_and(set))
-}
-
-/// `own`: the account has an endpoint of its own, or the key that makes addresses needless.
-fn addressing(definition: &Definition, name: &str, own: bool) -> Addressing {
-    let said = &definition.addressing;
-    let base = Addressing {
-        columns: said.columns.clone(),
-        fixed: None,
-        phone: said.phone != Phone::No,
-        fold_case: said.fold_case,
-        secret: said.secret || said.credential,
-        any: false,
-    };
-    match (&said.endpoint, own) {
-        (None, true) => Addressing { fixed: Some(composer::nobody(definition, name)), ..base },
-        (None, _) => base,
-        // All rows go to the account's URL; the address only says whom a message is for, and a row need not say.
-        (Some(_), true) => Addressing { fixed: Some(composer::nobody(definition, name)), ..base },
-        (Some(endpoint), false) => Addressing { columns: endpoint.columns.clone(), secret: true, ..base },
     }
 }
 

@@ -5,6 +5,7 @@ use serde_yaml::{Mapping, Value};
 use crate::platform::declared::definition::Definition;
 use crate::platform::declared::definition::urls::{Part, Piece, UrlForm};
 use crate::platform::http::Url;
+use crate::platform::oneoff::decoded;
 
 /// The keys of the account that the URL stands for, secrets among them, and whom messages are for, where it says so. The first form
 /// of the URL's scheme whose parts are all there is taken.
@@ -16,8 +17,16 @@ pub fn account_of_url(definition: &Definition, url: &str) -> Result<(Mapping, Op
     let forms: Vec<&UrlForm> = definition.urls.iter().collect();
     let of_scheme = forms.iter().filter(|form| form.scheme().eq_ignore_ascii_case(scheme));
     for form in of_scheme {
-        if let Some(found) = read(form, url) {
-            return Ok(found);
+        if let Some((mut vars, to)) = read(form, url) {
+            let to = add(definition, form, url, &mut vars).or(to);
+            // Rows of a list that name nobody go there too.
+            let optional = definition.addressing.optional.as_ref().filter(|_| !definition.addressing.credential);
+            if let (Some(var), Some(to)) = (optional, &to)
+                && !vars.contains_key(var.as_str())
+            {
+                vars.insert(Value::String(var.clone()), Value::String(to.clone()));
+            }
+            return Ok((vars, to));
         }
     }
     let shown: Vec<&str> = forms.iter().map(|form| form.form.as_str()).collect();
@@ -26,6 +35,43 @@ pub fn account_of_url(definition: &Definition, url: &str) -> Result<(Mapping, Op
         true => format!("platform {name} has no form of URL: write an account into the config"),
         false => format!("the URL has no form of platform {name}: write {}", shown.join(" or ")),
     })
+}
+
+/// What the query says beside the parts of the form: `to`, and any other key of the account. `base` is another address of the service,
+/// also where the definition makes the whole URL itself. Of an URL that is taken whole the query is its own, but for `base`.
+fn add(definition: &Definition, form: &UrlForm, url: &str, vars: &mut Mapping) -> Option<String> {
+    let query = url.split_once('?').map_or("", |(_, query)| query).split('#').next().unwrap_or_default();
+    let pairs = Url::parse(&format!("http://x/?{query}")).ok()?;
+    let whole = form.vars.0.iter().any(|(_, part)| matches!(part, Part::Whole(_)));
+    let endpoint = definition.addressing.endpoint.as_ref().map(|endpoint| endpoint.var.as_str());
+    let has_base = definition.vars.0.iter().any(|(name, _)| name == "base");
+    let mut to = None;
+    for (name, value) in pairs.query_pairs() {
+        let of_form = form.vars.0.iter().any(|(_, part)| matches!(part, Part::Query(known) if *known == name));
+        match (name.as_ref(), endpoint) {
+            ("base", Some(var)) if !has_base && value.contains("://") => rebase(vars, var, &value),
+            _ if whole || of_form => {}
+            ("to", _) => to = Some(value.into_owned()).filter(|to| !to.is_empty()),
+            _ => {
+                let key = || Value::String(name.clone().into_owned());
+                let text = matches!(value.as_ref(), "true" | "false");
+                vars.insert(key(), if text { Value::Bool(value == "true") } else { Value::String(value.into_owned()) });
+            }
+        }
+    }
+    to
+}
+
+/// Another scheme and host in place of those of the URL under that key.
+fn rebase(vars: &mut Mapping, var: &str, base: &str) {
+    let Some(Value::String(url)) = vars.get_mut(var) else { return };
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let own = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("base="));
+    let query: Vec<&str> = own.collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    *url = format!("{}{path}{mark}{}", base.trim_end_matches('/'), query.join("&"));
 }
 
 /// `None` where a part is not there.
@@ -84,25 +130,4 @@ fn read(form: &UrlForm, text: &str) -> Option<(Mapping, Option<String>)> {
         None => None,
     };
     Some((vars, to))
-}
-
-fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let digit =
-        |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high << 4 | low);
-                at += 3;
-            }
-            (byte, _, _) => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

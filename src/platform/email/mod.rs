@@ -224,9 +224,33 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SendError>
     }
 }
 
+/// Longest mail that is shown whole: a file as base64 is not for reading.
+const SHOWN: usize = 64 * 1024;
+
+impl Smtp {
+    /// The mail as it would go over the wire, without its DKIM signature.
+    fn shown(&self, delivery: &Delivery) -> Result<String, SendError> {
+        mime::examine(&delivery.message)?;
+        let parties = Parties::read(&self.settings, delivery.envelope.to.as_str(), &delivery.message)?;
+        let files = mime::read_files(&delivery.message.attachments)?;
+        let mail = mime::write(&self.settings, &self.encoded, delivery, &parties, &files, SystemTime::now())?;
+        let mut text = String::from_utf8_lossy(&mail).replace("\r\n", "\n");
+        if text.len() > SHOWN {
+            text.truncate(text.floor_char_boundary(SHOWN));
+            text.push_str(&format!("\n… ({} bytes in all)", mail.len()));
+        }
+        let signed = if self.settings.dkim.is_some() { ", signed with DKIM" } else { "" };
+        Ok(format!("SMTP to {}:{}{signed}\n\n{text}", self.settings.host, self.settings.port))
+    }
+}
+
 impl Platform for Smtp {
     fn capability(&self) -> &Capability {
         &self.capability
+    }
+
+    fn show(&self, batch: &Batch) -> Option<Result<String, SendError>> {
+        Some(self.shown(batch.first()))
     }
 
     fn lane(&self, to: &Address) -> Result<LaneKey, SendError> {

@@ -24,7 +24,7 @@ mod compare;
 mod facts;
 mod listen;
 mod questions;
-mod sidecar;
+pub mod sidecar;
 mod signatures;
 pub mod stage;
 mod stand;

@@ -12,7 +12,10 @@ use crate::message::{Attachment, Content};
 
 /// Files that were encoded already. Holding the bytes keeps their place in memory from meaning another file.
 #[derive(Default)]
-pub struct Encoded(Mutex<Vec<(Arc<[u8]>, Arc<str>)>>);
+pub struct Encoded(Mutex<Vec<Known>>);
+
+/// A file, and its base64.
+type Known = (Arc<[u8]>, Arc<str>);
 
 /// Files that are remembered; a run shares few.
 const MOST: usize = 32;

@@ -30,9 +30,9 @@ pub struct Recipe {
     /// Where to.
     pub url: Target,
     /// Added to the URL.
-    pub query: Vec<(String, Option<When>, Ready<String>)>,
+    pub query: Vec<QueryValue>,
     /// Header fields in their order, `authorization` and the account's own among them.
-    pub headers: Vec<(HeaderName, Option<When>, Ready<HeaderValue>)>,
+    pub headers: Vec<HeaderField>,
     /// The body; `None` of a GET.
     pub body: Option<Form>,
     /// Keys that came out empty are left out.
@@ -40,6 +40,12 @@ pub struct Recipe {
     /// Every value that it looks at.
     pub names: Vec<String>,
 }
+
+/// A value of the query: its name, what is still to be asked of each message, the value.
+pub type QueryValue = (String, Option<When>, Ready<String>);
+
+/// The same of a header field.
+pub type HeaderField = (HeaderName, Option<When>, Ready<HeaderValue>);
 
 /// Where a request goes.
 pub enum Target {
@@ -101,8 +107,8 @@ impl Ground<'_> {
     ///
     /// # Errors
     /// As [`Text::render`].
-    pub fn query(&self, fields: &[&[(String, Field)]]) -> Result<Vec<(String, Option<When>, Ready<String>)>, String> {
-        let mut query: Vec<(String, Option<When>, Ready<String>)> = Vec::new();
+    pub fn query(&self, fields: &[&[(String, Field)]]) -> Result<Vec<QueryValue>, String> {
+        let mut query: Vec<QueryValue> = Vec::new();
         for (level, fields) in fields.iter().enumerate() {
             for (name, field) in fields.iter() {
                 let Some(when) = self.decided(field.when.as_ref()) else { continue };
@@ -136,7 +142,7 @@ impl Ground<'_> {
         idempotency: Option<&String>,
         fields: &[&[(String, Field)]],
         auth: &[Auth],
-    ) -> Result<Vec<(HeaderName, Option<When>, Ready<HeaderValue>)>, String> {
+    ) -> Result<Vec<HeaderField>, String> {
         let mut headers = Vec::new();
         if let Some(name) = idempotency {
             headers.push((header_name(name)?, None, Ready::Made(Text::new("{{idem}}")?)));

@@ -70,6 +70,7 @@ impl Form {
 
 /// A value of a form.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // a definition has few of them, and nearly all are values
 pub enum Entry {
     /// A value, which may be left out.
     Value(Tree, Option<When>),

@@ -33,7 +33,10 @@ impl When {
         let value = self.var.as_ref().or(self.has.as_ref()).and_then(|name| filled(name));
         match (&self.eq, value) {
             (Some(wanted), Some(Value::String(text))) => text == wanted,
-            (Some(wanted), Some(value)) => value.to_string() == *wanted,
+            (Some(wanted), Some(value)) => {
+                let written = value.to_string();
+                written == *wanted
+            }
             (Some(_), None) => false,
             (None, value) => value.is_some() == self.exists.unwrap_or(true),
         }

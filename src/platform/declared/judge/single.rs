@@ -206,7 +206,7 @@ impl Judge<'_> {
             200..300 => {
                 let unread = match reply.ending {
                     Ending::Cut => Some("the reply was cut off"),
-                    Ending::TooLong => Some("the reply was longer than 64 KB"),
+                    Ending::TooLong => Some("the reply was too long to be one"),
                     Ending::Whole if reply.body.is_empty() => Some("the reply was empty"),
                     Ending::Whole if success.wants_json() && seen.json.is_none() => Some("the reply was not JSON"),
                     Ending::Whole if proof != Proof::Refuted => Some("the reply did not say whether the message was taken"),

@@ -1,6 +1,7 @@
 //! The definitions that come with the program: one-off URLs of every form, limits, and what their accounts need.
 
 use super::*;
+use crate::limit::Quota;
 use crate::platform::declared::urls::account_of_url;
 use crate::platform::definitions::BUILT_IN;
 
@@ -40,7 +41,12 @@ const URLS: &[(&str, &str, &str, Option<&str>)] = &[
     ("opsgenie", "opsgenie://k3y", "{key: k3y}", None),
     ("pagerduty", "pagerduty://0123456789abcdef0123456789abcdef", "{routing_key: '0123456789abcdef0123456789abcdef'}", None),
     ("postmark", "postmark://t0ken@api/ann@example.com", "{token: t0ken}", Some("ann@example.com")),
-    ("pushover", "pushover://t0ken@us3r", "{token: t0ken}", Some("us3r")),
+    (
+        "pushover",
+        "pushover://azGDORePK8gMaC0QOYAMyEEuzJnyUi@uQiRzpo4DXghDmr9QzzfQu27cmVRsG",
+        "{token: azGDORePK8gMaC0QOYAMyEEuzJnyUi}",
+        Some("uQiRzpo4DXghDmr9QzzfQu27cmVRsG"),
+    ),
     ("resend", "resend://re_1@api/ann@example.com", "{key: re_1}", Some("ann@example.com")),
     ("rocketchat", "rocketchat://chat.example.com/ID/Token", "{url: https://chat.example.com/hooks/ID/Token}", None),
     ("sendgrid", "sendgrid://SG.1@api/ann@example.com", "{key: SG.1}", Some("ann@example.com")),

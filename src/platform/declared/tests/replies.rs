@@ -242,3 +242,28 @@ async fn a_connection_is_kept_and_used_again() {
     }
     assert_eq!((server.requests().len(), *server.connections.lock().unwrap()), (20, 1));
 }
+
+#[tokio::test]
+async fn the_long_reply_to_many_is_read_whole() {
+    let rest = "name: many
+request: {method: POST, url: \"{{base}}/one\", json: {to: \"{{to}}\"}}
+batch: {mode: list, max: 500, at: \"\", request: {url: \"{{base}}/many\"}}
+results: {mode: by_index, path: \"\", ok: {json: /code, eq: 0}}
+";
+    // As Postmark answers: 500 of these have more bytes than a reply to one delivery may.
+    let member = json!({"to": "receiver@example.com", "submitted_at": "2014-02-17T07:25:01.4178645-05:00",
+        "id": "0a129aee-e1cd-480d-b08d-4f48548ff48d", "code": 0, "message": "OK"});
+    let reply = Value::from(vec![member; 500]).to_string();
+    assert!(reply.len() > crate::platform::http::BODY_CAP, "{}", reply.len());
+    let server = Server::start(answer("200 OK", "", &reply)).await;
+    let many = of(rest, &format!("{{token: abcdefgh, base: \"http://127.0.0.1:{}\"}}", server.port));
+    let rows = (0..500).map(|number| row(&number.to_string(), Body::Text("hi".into()))).collect();
+    let verdicts = many.send(&Batch::new(rows).unwrap()).await.into_inner();
+    assert!(
+        verdicts.len() == 500 && verdicts.iter().all(Result::is_ok),
+        "{:?}",
+        verdicts.iter().find(|verdict| verdict.is_err())
+    );
+    let error = send(&many, row("a", Body::Text("hi".into()))).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InDoubt, "{error}");
+}

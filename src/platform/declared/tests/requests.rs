@@ -1,6 +1,7 @@
 //! Requests: the kind of the content, signatures in the body, several deliveries in one, tokens.
 
 use super::*;
+use crate::platform::Batching;
 
 const FEISHU: &str = "name: feishu
 fields: {card: {json: true}}

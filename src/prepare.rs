@@ -118,6 +118,13 @@ impl Preparer {
         self.routes.values().any(|route| route.stages.len() > 1)
     }
 
+    /// The accounts of all routes that this one is on, itself among them.
+    pub fn together(&self, account: usize) -> Vec<usize> {
+        let of = |route: &&Route| route.stage_of(account).is_some();
+        let members = |route: &Route| route.stages.iter().flat_map(|stage| stage.members.to_vec()).collect::<Vec<_>>();
+        std::iter::once(account).chain(self.routes.values().filter(of).flat_map(members)).collect()
+    }
+
     /// Whether the account belongs to a pool.
     pub fn is_pooled(&self, account: usize) -> bool {
         let of = |route: &Route| route.stages.iter().any(|stage| stage.members.len() > 1 && stage.members.contains(&account));

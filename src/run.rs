@@ -836,7 +836,8 @@ impl Flow<'_> {
         if !self.tasks.is_empty() || reads {
             return false;
         }
-        if let Some(until) = self.lanes.parked() {
+        let unread = rows.is_open() && !rows.counts;
+        if let Some(until) = self.lanes.parked().or_else(|| if unread { self.lanes.all_parked() } else { None }) {
             let wait = until.duration_since(Instant::now());
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");

@@ -9,7 +9,7 @@ use crate::cli::Global;
 use crate::config::account::AccountConfig;
 use crate::config::{Config, Request};
 use crate::exit::{Exit, Failure};
-use crate::platform::registry;
+use crate::platform::{pool, registry};
 use crate::problem::Problem;
 
 /// What `config check` found.
@@ -118,16 +118,24 @@ fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(missing))
 }
 
+/// What can be known of an account without its secrets.
+fn examine(config: &Config, account: &AccountConfig) -> Result<(), Problem> {
+    if account.platform != pool::NAME {
+        return registry::addressing(account, &config.definitions).map(drop);
+    }
+    let find = |name: &String| config.account(name).map_err(|problem| pool::lacks(account, name, problem));
+    let names = pool::members(account)?;
+    let members = names.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    pool::agree(account, &members)
+}
+
 /// Does what was asked.
 pub(crate) fn run(global: &Global, args: &crate::cli::Config) -> Result<Exit, Failure> {
     match args {
         crate::cli::Config::Path => open::print(&open::with_request(global, None, path)?),
         crate::cli::Config::Show { origin, json } => open::print(&show(&open::open_config(global)?, *origin, *json)),
         crate::cli::Config::Check => {
-            let examine = |config: &Config, account: &AccountConfig| match registry::addressing(account, &config.definitions) {
-                Ok(_) => Vec::new(),
-                Err(problem) => vec![problem],
-            };
+            let examine = |config: &Config, account: &AccountConfig| examine(config, account).err().into_iter().collect();
             let checked = open::with_request(global, None, |request| check(request, &examine))?;
             open::print(&checked.text);
             return Ok(if checked.ok { Exit::Done } else { Exit::BadConfig });

@@ -401,8 +401,11 @@ pub(crate) fn own_first(own: &str, used: &BTreeSet<String>) -> Vec<String> {
 }
 
 fn secret_accounts(preparer: &Preparer) -> Vec<String> {
-    let secret = preparer.accounts().iter().filter(|account| account.platform.capability().addressing.secret);
-    secret.map(|account| account.name.to_string()).collect()
+    let accounts = preparer.accounts();
+    let secret = |account: usize| accounts[account].platform.capability().addressing.secret;
+    // A row of several steps is told by one address, which may be the credential of another step than the one that sent it.
+    let beside = |account: usize| preparer.together(account).into_iter().any(secret);
+    (0..accounts.len()).filter(|account| beside(*account)).map(|account| accounts[account].name.to_string()).collect()
 }
 
 /// A run folder that cannot be used, with its exit code.

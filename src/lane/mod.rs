@@ -773,6 +773,19 @@ impl Lanes {
         None
     }
 
+    /// Every account that is not halted rests for longer than `--max-wait`, so that nobody even reads on: until when.
+    pub fn all_parked(&self) -> Option<Instant> {
+        let until = |road: &Road| {
+            let held = road.hold.until.filter(|_| road.hold.parked);
+            held.or(road.held_until.filter(|_| road.parked))
+        };
+        let going = self.roads.iter().filter(|road| road.halted.is_none());
+        if self.in_flight() > 0 || self.roads.iter().any(|road| road.resting > road.resting_parked) {
+            return None;
+        }
+        going.map(until).collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+
     /// Nothing is in flight and everything that is left waits for longer than `--max-wait`: until when, if that is so.
     pub fn parked(&mut self) -> Option<Instant> {
         // A road that is held for a moment only may want rows that nobody has read yet.

@@ -189,7 +189,8 @@ impl Assembler {
                         return out.push(Entry::Bad { error: RowError { place, what }, raw });
                     }
                 };
-                if !self.plan.names.iter().eq(object.keys()) {
+                // An object without any key looks like the plan that was never made.
+                if self.plan.addresses.is_empty() || !self.plan.names.iter().eq(object.keys()) {
                     let names = object.keys().cloned().collect();
                     self.plan = Plan::new(names, &self.accounts, self.key.as_deref(), &mut self.notices);
                 }

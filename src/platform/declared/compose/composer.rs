@@ -247,6 +247,11 @@ impl Composer {
         let content = Content::new(message, &self.definition.fields.0);
         let kind = self.choose(&content)?;
         let (max, name) = (&self.definition.message.max, &self.definition.name.0);
+        let sender = message.from.as_ref().or(self.known.from.as_ref()).is_some_and(|from| !from.trim().is_empty());
+        if self.known.email && !sender {
+            let what = "the mail has no sender: give the account a `from:`, the template a `From:`, or say --from";
+            return Err(bad(what.to_owned()));
+        }
         for part in ["subject", "text", "html"] {
             if let Some(word) = self.definition.message.without.iter().find(|word| content.words(part).contains(word.as_str())) {
                 return Err(bad(format!("the {part} holds `{word}`, which {name} would take for a placeholder of its own")));

@@ -577,6 +577,7 @@ impl Flow<'_> {
     /// nobody is named, the halves do. A refusal costs no attempt.
     fn split(&mut self, account: usize, lane: &LaneKey, batch: Batch, verdicts: Verdicts, refused: &Refused) {
         let verdicts = verdicts.into_inner();
+        let all = verdicts.len();
         let named = |at: usize| matches!(refused, Refused::For(culprits) if culprits.contains(&at));
         let mut others = Vec::new();
         for (at, (delivery, verdict)) in batch.into_deliveries().into_iter().zip(verdicts).enumerate() {
@@ -587,7 +588,8 @@ impl Flow<'_> {
                 others.push(delivery);
             }
         }
-        if *refused == Refused::Somewhere {
+        // A name that is nobody's is no name: the same request again would never end.
+        if others.len() == all {
             let second = others.split_off(others.len() / 2);
             self.put_together(account, lane, second);
         }

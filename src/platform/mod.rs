@@ -71,7 +71,7 @@ pub struct Capability {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     /// Deliveries of the same group may share a request: a hash of everything that the request says once for all of them.
-    pub group: u64,
+    pub group: u128,
     /// What it adds to the request, in bytes, about.
     pub bytes: usize,
     /// No two deliveries of one request may have the same (a hash of the address, where the platform wants each only once).
@@ -94,7 +94,7 @@ impl LaneKey {
     /// The part of the lane that may share a request; what must go alone waits by itself.
     #[must_use]
     pub fn grouped(&self, share: Option<Share>) -> Self {
-        let group = share.map_or_else(|| "alone".to_owned(), |share| format!("{:016x}", share.group));
+        let group = share.map_or_else(|| "alone".to_owned(), |share| format!("{:032x}", share.group));
         LaneKey(Arc::from(format!("{}{}{group}", self.0, Self::GROUP)))
     }
 }

@@ -75,7 +75,7 @@ impl TemplateFiles {
         let help = match (near, known.is_empty()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, false) => format!("there are: {}", known.join(", ")),
-            (None, true) => "`notify templates new NAME` makes one; a path to a file works too".to_owned(),
+            (None, true) => "`notify templates list` shows where they are looked for; a path to a file works too".to_owned(),
         };
         Err(Problem {
             what: format!(

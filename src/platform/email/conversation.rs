@@ -273,6 +273,18 @@ impl Conversation {
                 // 334 carries the reason of a refusal; an empty line asks for the refusal itself.
                 if reply.code == 334 { self.session_command(Phase::Auth, "").await? } else { reply }
             }
+            Mechanism::Oauthbearer => {
+                let command = format!("AUTH OAUTHBEARER {}", self.oauthbearer(login, secret));
+                let reply = self.session_command(Phase::Auth, &command).await?;
+                // The same, and the line holds one control-A (RFC 7628 section 3.2.3).
+                if reply.code == 334 { self.session_command(Phase::Auth, "AQ==").await? } else { reply }
+            }
+            Mechanism::CramMd5 => {
+                let reply = self.session_command(Phase::Auth, "AUTH CRAM-MD5").await?;
+                // What is no challenge is answered by a star, which ends the attempt (RFC 4954 section 4).
+                let answer = || auth::cram_md5(&login.user, secret, &reply.text).unwrap_or_else(|| "*".to_owned());
+                if reply.code == 334 { self.session_command(Phase::Auth, &answer()).await? } else { reply }
+            }
             Mechanism::Login => {
                 let mut reply = self.session_command(Phase::Auth, "AUTH LOGIN").await?;
                 for answer in [login.user.as_str(), secret] {
@@ -296,14 +308,22 @@ impl Conversation {
             *server.token.lock().await = None;
         }
         // Some servers repeat the command that they refuse.
-        for hidden in
-            [secret.to_owned(), auth::login(secret), auth::plain(&login.user, secret), auth::xoauth2(&login.user, secret)]
-        {
+        for hidden in [
+            secret.to_owned(),
+            auth::login(secret),
+            auth::plain(&login.user, secret),
+            auth::xoauth2(&login.user, secret),
+            self.oauthbearer(login, secret),
+        ] {
             if !hidden.is_empty() {
                 reply.text = reply.text.replace(&hidden, "***");
             }
         }
         Err(self.refusal(Phase::Auth, &reply))
+    }
+
+    fn oauthbearer(&self, login: &Login, token: &str) -> String {
+        auth::oauthbearer(&login.user, &self.settings.host, self.settings.port, token)
     }
 
     async fn token(&self, server: &Server, login: &Login) -> Result<SecretString, SendError> {

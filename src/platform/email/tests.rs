@@ -499,6 +499,26 @@ async fn login_and_xoauth2_speak_their_dialogues() {
 }
 
 #[tokio::test]
+async fn cram_md5_and_oauthbearer_speak_their_dialogues() {
+    let fake = Fake::start("250-AUTH CRAM-MD5\r\n", |_, event| match event {
+        "AUTH CRAM-MD5" => say("334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\r\n"),
+        "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw" => say("235 ok\r\n"),
+        _ => Act::Usual,
+    })
+    .await;
+    let line = fake.smtp("user: tim, password: tanstaaftanstaaf").check().await.unwrap();
+    assert_eq!(line, "220 fake.example ready; no TLS; authenticated as tim");
+    let fake = Fake::start("250-AUTH OAUTHBEARER\r\n", |_, event| match event {
+        _ if event.starts_with("AUTH OAUTHBEARER") => say("334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=\r\n"),
+        "AQ==" => say("535 5.7.8 token expired\r\n"),
+        _ => Act::Usual,
+    })
+    .await;
+    let error = fake.smtp("user: robot, oauth2: { token: t0ken }").check().await.unwrap_err();
+    assert_eq!((error.kind, error.detail.as_str()), (ErrorKind::Unauthorized, "token expired"));
+}
+
+#[tokio::test]
 async fn nobody_there_is_unreachable_for_all_that_wait() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

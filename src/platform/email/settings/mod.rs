@@ -41,15 +41,20 @@ pub(super) enum Security {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Mechanism {
-    /// PLAIN, else LOGIN; XOAUTH2 where `oauth2` is given.
+    /// PLAIN, else LOGIN, else CRAM-MD5; XOAUTH2, else OAUTHBEARER, where `oauth2` is given.
     #[default]
     Auto,
     /// RFC 4616.
     Plain,
     /// The older one that some servers alone know.
     Login,
-    /// A bearer token (Google, Microsoft).
+    /// RFC 2195: the password itself does not travel. Only where a server offers nothing else.
+    #[serde(rename = "cram-md5")]
+    CramMd5,
+    /// A bearer token as Google and Microsoft want it.
     Xoauth2,
+    /// A bearer token as RFC 7628 has it.
+    Oauthbearer,
 }
 
 /// What proves who we are.
@@ -287,13 +292,11 @@ impl Settings {
         let mechanism = written.auth.unwrap_or_default();
         let login = match (user, proof) {
             (Some(user), Some(proof)) => {
-                let fits = match (&proof, mechanism) {
-                    (_, Mechanism::Auto) => true,
-                    (Proof::Password(_), wanted) => wanted != Mechanism::Xoauth2,
-                    (Proof::Token(_), wanted) => wanted == Mechanism::Xoauth2,
-                };
-                if !fits {
-                    return Err(wrong("`auth` does not fit: plain and login take `password`, xoauth2 takes `oauth2`".to_owned()));
+                let bearer = matches!(mechanism, Mechanism::Xoauth2 | Mechanism::Oauthbearer);
+                if mechanism != Mechanism::Auto && bearer != matches!(proof, Proof::Token(_)) {
+                    let what =
+                        "`auth` does not fit: plain, login and cram-md5 take `password`, xoauth2 and oauthbearer take `oauth2`";
+                    return Err(wrong(what.to_owned()));
                 }
                 if user.chars().any(char::is_control) {
                     return Err(wrong("`user` contains a control character".to_owned()));

@@ -42,7 +42,10 @@ impl Shared {
         let Some(holds) = self.holds.as_mut().filter(|_| self.next <= Instant::now()) else { return Vec::new() };
         self.next = Instant::now() + EVERY;
         let now = now();
-        let found = holds.changed(now).unwrap_or_default();
+        let found = holds.changed(now).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the waits of other runs cannot be read");
+            Vec::new()
+        });
         found
             .into_iter()
             .map(|(key, until)| (key, Duration::from_millis(u64::try_from(until - now).unwrap_or_default())))

@@ -48,6 +48,7 @@ pub type Follow = Box<dyn FnMut(&[Record]) -> io::Result<()> + Send>;
 
 pub mod ballast;
 pub mod damage;
+pub mod events;
 pub mod folder;
 pub mod lock;
 mod log;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Envelope};
 use crate::error::SendError;
 use crate::lane::hold::Hold;
 use crate::limit::pace::Pace;
@@ -19,6 +19,13 @@ pub struct Ticket {
     pub position: Position,
     /// Attempts that counted.
     pub tried: u32,
+}
+
+impl Ticket {
+    /// The row of this delivery, as it was before this try.
+    pub fn of(envelope: &Envelope) -> Self {
+        Ticket { position: envelope.position, tried: envelope.attempt.saturating_sub(1) }
+    }
 }
 
 #[derive(Debug)]
@@ -42,8 +49,7 @@ pub(super) struct Seat {
 
 impl Seat {
     pub(super) fn ticket(&self) -> Ticket {
-        let envelope = &self.delivery.envelope;
-        Ticket { position: envelope.position, tried: envelope.attempt.saturating_sub(1) }
+        Ticket::of(&self.delivery.envelope)
     }
 }
 

@@ -3,14 +3,11 @@
 //! Names of accounts and addresses are not kept, only a hash of them: a target may be a credential.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-/// The form of the tables.
-const SCHEMA: i64 = 1;
-/// Another process may be writing: no longer than this.
-const BUSY: Duration = Duration::from_millis(200);
+use crate::state::store::{self, Keep};
+
 /// Holds that are looked at in one go; more at once are a service that throttles every target by itself.
 const MOST: usize = 10_000;
 
@@ -46,22 +43,7 @@ impl Holds {
     /// # Errors
     /// The disk, or a database of a newer program.
     pub fn open(folder: &Path) -> rusqlite::Result<Self> {
-        let path = folder.join("state.db");
-        private(&path);
-        let db = Connection::open(&path)?;
-        db.busy_timeout(BUSY)?;
-        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        db.execute_batch("PRAGMA synchronous = NORMAL")?;
-        let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if found > SCHEMA {
-            return Err(rusqlite::Error::InvalidParameterName(format!(
-                "{} was written by a newer notify (schema {found}, this one knows {SCHEMA})",
-                path.display()
-            )));
-        }
-        db.execute_batch(&format!(
-            "CREATE TABLE IF NOT EXISTS hold (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID; PRAGMA user_version = {SCHEMA}"
-        ))?;
+        let db = store::open(folder, Keep::Advice)?;
         Ok(Holds { db, seen: -1 })
     }
 
@@ -85,9 +67,7 @@ impl Holds {
         if version == self.seen {
             return Ok(Vec::new());
         }
-        let first = self.seen < 0;
-        self.seen = version;
-        if first {
+        if self.seen < 0 {
             self.db.execute("DELETE FROM hold WHERE until <= ?1", [now])?;
         }
         let mut query = self.db.prepare_cached("SELECT key, until FROM hold WHERE until > ?1 ORDER BY until DESC LIMIT ?2")?;
@@ -95,17 +75,11 @@ impl Holds {
             let key: Vec<u8> = row.get(0)?;
             Ok((HoldKey(key.try_into().unwrap_or_default()), row.get(1)?))
         })?;
-        rows.collect()
+        let found = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        // Only what was read whole has been seen.
+        self.seen = version;
+        Ok(found)
     }
-}
-
-/// Made for its owner alone before SQLite sees it, which gives its log the same permissions. Where that fails, opening says why.
-fn private(path: &Path) {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    drop(options.open(path));
 }
 
 #[cfg(test)]
@@ -129,12 +103,5 @@ mod tests {
     #[test]
     fn parts_do_not_run_into_each_other() {
         assert_ne!(HoldKey::of(&["ab", "c"]), HoldKey::of(&["a", "bc"]));
-    }
-
-    #[test]
-    fn a_newer_database_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        Holds::open(folder.path()).unwrap().db.execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(Holds::open(folder.path()).unwrap_err().to_string().contains("newer"));
     }
 }

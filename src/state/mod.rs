@@ -4,3 +4,4 @@
 //! promises is in its own journal.
 
 pub mod holds;
+pub mod store;

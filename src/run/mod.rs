@@ -1,0 +1,259 @@
+//! THE FLOW: read, render, hand to a lane; gather, remember, send, judge, record; rest and again.
+//!
+//! There is one send loop. A batch, a single message, a retry, a resumed run and a dry run differ in their source, journal and
+//! platform, never in this file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::batch::{Batch, Verdicts};
+use crate::control::{Control, Order};
+use crate::exit::Exit;
+use crate::feed::{Feed, Reader};
+use crate::journal::Record;
+use crate::journal::damage::JournalError;
+use crate::journal::recovery::Recovery;
+use crate::journal::writer::Journal;
+use crate::lane::Lanes;
+use crate::platform::LaneKey;
+use crate::prepare::Preparer;
+use crate::problem::Problem;
+use crate::progress::Progress;
+use crate::recipient::Position;
+use crate::rules::{OnError, Rules};
+use crate::shared::Shared;
+use crate::source::spool::Spool;
+use crate::tally::Tally;
+
+mod coming_back;
+mod ending;
+mod judging;
+mod records;
+mod sending;
+
+/// Failures that one portion of the second pass takes up again.
+const SECOND_PASS: usize = 50_000;
+
+/// A pool waits so long for one of its accounts before the others take what waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// The counts.
+    pub tally: Tally,
+    /// What the program exits with.
+    pub exit: Exit,
+    /// Why it ended before every row was settled, in words for the user.
+    pub reasons: Vec<String>,
+}
+
+/// Why the flow broke off: only a broken source or journal ends a run.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// The journal could not be written: nothing more is sent.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The spool could not be read.
+    #[error("{0}")]
+    Spool(Problem),
+}
+
+/// Runs to the end and tells how it was.
+///
+/// # Errors
+/// A journal that cannot be written, a spool that cannot be read. What was in flight is drained first where that is possible.
+pub async fn run(
+    preparer: Arc<Preparer>,
+    journal: Arc<Journal>,
+    recovery: Recovery,
+    feed: Feed,
+    rules: Rules,
+    control: Control,
+    progress: &mut Progress,
+) -> Result<Ending, FlowError> {
+    let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
+    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
+    let started = Instant::now();
+    let ends = rules.deadline.map(|deadline| started + deadline);
+    let mut flow = Flow {
+        lanes,
+        journal,
+        spool,
+        tally: recovery.tally.clone(),
+        chance: fastrand::Rng::new(),
+        tasks: JoinSet::new(),
+        flying: HashMap::new(),
+        shared: Shared::open(&rules, &preparer),
+        hungry: true,
+        unflushed: 0,
+        together: None,
+        closing: None,
+        reasons: Vec::new(),
+        second: None,
+        remembering: 0,
+        ends,
+        drain_ends: None,
+        preparer,
+        rules,
+        control,
+        progress,
+    };
+    flow.progress.tally(&flow.tally);
+    let mut recovery = recovery;
+    flow.take_up(&mut recovery);
+    let mut rows = match feed {
+        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery),
+        Feed::Stream(stream) => Reader::follow(&flow.preparer, &flow.rules, *stream),
+    };
+    loop {
+        flow.obey();
+        if let Err(error) = flow.turn(&mut rows).await {
+            // Only a broken source or journal ends a run; what is in flight may still land.
+            flow.close(Exit::Disk, Some(error.to_string()));
+        }
+        if flow.is_done(&rows).await {
+            break;
+        }
+        flow.wait(&mut rows).await;
+    }
+    let streamed = rows.counts;
+    rows.stop().await;
+    flow.finish(streamed).await
+}
+
+struct Flow<'a> {
+    preparer: Arc<Preparer>,
+    lanes: Lanes,
+    journal: Arc<Journal>,
+    spool: Spool,
+    tally: Tally,
+    chance: fastrand::Rng,
+    tasks: JoinSet<Step>,
+    /// What was handed to a platform and has no answer; bounded by the widths of the accounts.
+    flying: HashMap<Position, Flying>,
+    /// What services told other processes of this machine.
+    shared: Shared,
+    /// Marks handed to the journal without an attempt before them; bounded by flushing.
+    unflushed: usize,
+    /// What is recorded about one request while its answer is judged: durable together.
+    together: Option<Vec<Record>>,
+    /// Set once nothing new may start; the code is what the run will exit with at least.
+    closing: Option<Exit>,
+    reasons: Vec<String>,
+    /// Where the second pass of `--on-error retry` stands: the next position to look at, and when its rows may go.
+    second: Option<(Position, Instant)>,
+    /// Groups whose intent is being made durable.
+    remembering: usize,
+    /// An account wants more rows than were at hand.
+    hungry: bool,
+    ends: Option<Instant>,
+    drain_ends: Option<Instant>,
+    rules: Rules,
+    control: Control,
+    progress: &'a mut Progress,
+}
+
+struct Flying {
+    account: Arc<str>,
+    attempt: u32,
+}
+
+/// A request and the lane that it came from.
+struct Packed {
+    lane: LaneKey,
+    batch: Batch,
+}
+
+/// One step of a group that was gathered: first its intent is durable, then each batch is answered.
+enum Step {
+    Remembered { account: usize, group: Vec<Packed>, result: Result<(), JournalError> },
+    Answered { account: usize, packed: Packed, verdicts: Verdicts },
+}
+
+impl Flow<'_> {
+    /// One turn of the loop: what rested comes back, what may go goes, what was read is handed on.
+    async fn turn(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
+        if self.closing.is_some() {
+            return Ok(());
+        }
+        self.wake()?;
+        for (key, wait) in self.shared.heard() {
+            self.lanes.hear(key, wait);
+            for account in 0..self.preparer.accounts().len() {
+                if wait > PATIENCE && self.lanes.is_blocked(account) {
+                    self.pass_on(account);
+                }
+            }
+        }
+        self.pump(rows)?;
+        if self.unflushed >= 1024 {
+            self.flush().await?;
+        }
+        if self.rules.on_error == OnError::Retry && !rows.is_open() && self.lanes.is_empty() && self.tasks.is_empty() {
+            self.second_pass().await?;
+        }
+        Ok(())
+    }
+
+    /// What control and the clock ask for.
+    fn obey(&mut self) {
+        match self.control.order() {
+            Order::Go => {}
+            Order::Drain(exit) => self.close(exit, None),
+            Order::Stop(exit) => {
+                self.close(exit, None);
+                self.drain_ends = Some(Instant::now());
+            }
+        }
+        if self.ends.is_some_and(|ends| ends <= Instant::now()) {
+            self.close(Exit::Stopped, Some("the deadline was reached (--deadline)".into()));
+        }
+        if self.lanes.all_halted() {
+            self.close(Exit::BadConfig, None);
+        }
+    }
+
+    /// Nothing new starts from here on; what is in flight may land until the grace is over.
+    fn close(&mut self, exit: Exit, reason: Option<String>) {
+        if self.closing.is_none() {
+            self.drain_ends = Some(Instant::now() + self.rules.grace);
+            self.reasons.extend(reason);
+        }
+        self.closing = Some(self.closing.map_or(exit, |other| other.worse(exit)));
+    }
+
+    /// Waits for whatever comes first: an answer, a timer, a row, an order.
+    async fn wait(&mut self, rows: &mut Reader) {
+        let timer = [
+            self.lanes.next_wake().filter(|_| self.closing.is_none()),
+            self.ends.filter(|_| self.closing.is_none()),
+            self.shared.next_look().filter(|_| self.closing.is_none()),
+            self.drain_ends,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let reads = self.closing.is_none() && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
+        tokio::select! {
+            biased;
+            () = self.control.changed() => {}
+            Some(step) = self.tasks.join_next() => {
+                self.step(step.ok());
+                while let Some(step) = self.tasks.try_join_next() {
+                    self.step(step.ok());
+                }
+            }
+            () = rows.ready(), if reads => {}
+            () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {}
+            () = self.progress.tick() => {}
+        }
+        if let Some(error) = self.journal.error() {
+            self.close(Exit::Disk, Some(error.to_string()));
+        }
+    }
+}

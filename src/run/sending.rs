@@ -1,0 +1,147 @@
+//! From a lane to the wire: gathers groups, makes their intent durable, and only then hands them to the platform.
+
+use crate::batch::{Batch, Verdicts};
+use crate::delivery::Delivery;
+use crate::error::{ErrorKind, SendError};
+use crate::exit::Exit;
+use crate::feed::Reader;
+use crate::journal::Attempt;
+use crate::lane::Turn;
+use crate::prepare::Prepared;
+use crate::run::{Flow, FlowError, Flying, Packed, Step};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+
+impl Flow<'_> {
+    /// Fills every road: gathers what may go, and reads on where an account is hungry.
+    pub(super) fn pump(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
+        while self.closing.is_none() {
+            self.hungry = false;
+            for account in 0..self.preparer.accounts().len() {
+                let more = rows.is_open() && self.lanes.has_room();
+                self.hungry |= self.gather(account, more)?;
+            }
+            // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
+            if !(self.hungry || rows.counts) || !self.lanes.has_room() || self.unflushed >= 1024 {
+                return Ok(());
+            }
+            let Some(chunk) = rows.next_chunk() else { return Ok(()) };
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err((exit, problem)) => {
+                    // What was read stays good and what is in flight lands; only nothing new comes.
+                    self.close(exit, Some(problem));
+                    return Ok(());
+                }
+            };
+            if rows.counts {
+                self.tally.total += chunk.len() as u64;
+                self.progress.total(self.tally.total);
+            }
+            for prepared in chunk {
+                match prepared {
+                    Prepared::Ready(ready) => self.put(*ready),
+                    other => self.settle_unsent(other),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gathers groups of this account until its road is full; says whether it wants more rows, if there are `more`.
+    pub(super) fn gather(&mut self, account: usize, more: bool) -> Result<bool, FlowError> {
+        loop {
+            let mut group: Vec<Packed> = Vec::new();
+            let mut rows = 0;
+            let hungry = loop {
+                if rows >= self.rules.batch_size {
+                    break None;
+                }
+                let backlog = self.preparer.accounts()[account].platform.backlog();
+                match self.lanes.turn(account, backlog, more) {
+                    Turn::Batch(lane, deliveries) => {
+                        rows += deliveries.len();
+                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
+                    }
+                    Turn::Read(ticket, place) => self.read_again(account, ticket, place)?,
+                    Turn::Hungry => break Some(true),
+                    Turn::Full => break Some(false),
+                }
+            };
+            if !group.is_empty() {
+                self.remember(account, group);
+            }
+            if let Some(hungry) = hungry {
+                return Ok(hungry);
+            }
+        }
+    }
+
+    /// The intent of a group: one transaction, durable before any of it leaves.
+    pub(super) fn remember(&mut self, account: usize, group: Vec<Packed>) {
+        let name = &self.preparer.accounts()[account].name;
+        let attempts: Vec<Attempt> = group
+            .iter()
+            .map(|Packed { batch, .. }| Attempt {
+                account: name.clone(),
+                positions: batch.deliveries().iter().map(|d| (d.envelope.position, d.envelope.attempt)).collect(),
+            })
+            .collect();
+        let journal = self.journal.clone();
+        self.remembering += 1;
+        self.tasks.spawn(async move { Step::Remembered { account, group, result: journal.attempt(attempts).await } });
+    }
+
+    pub(super) fn step(&mut self, step: Option<Step>) {
+        if let Some(Step::Remembered { .. }) = &step {
+            self.remembering -= 1;
+        }
+        if let Some(Step::Remembered { account, group, .. }) = &step {
+            self.lanes.handed(*account, group.iter().map(|packed| packed.batch.deliveries().len()).sum());
+        }
+        match step {
+            None => {} // the task was aborted: its rows stay in doubt in the journal
+            Some(Step::Remembered { account, group, result: Ok(()) }) => {
+                for packed in group {
+                    self.send(account, packed);
+                }
+            }
+            Some(Step::Remembered { account, group, result: Err(error) }) => {
+                // Not remembered, so not sent: the rows stay pending.
+                for packed in group {
+                    self.give_back(account, &packed);
+                }
+                self.close(Exit::Disk, Some(error.to_string()));
+            }
+            Some(Step::Answered { account, packed, verdicts }) => self.judge(account, packed, verdicts),
+        }
+        self.progress.tally(&self.tally);
+    }
+
+    pub(super) fn send(&mut self, account: usize, packed: Packed) {
+        if self.closing.is_some() {
+            // Remembered, but it need not leave any more: as if it had not been tried.
+            for delivery in packed.batch.deliveries() {
+                self.put_back(account, delivery);
+            }
+            self.give_back(account, &packed);
+            return;
+        }
+        for Delivery { envelope, .. } in packed.batch.deliveries() {
+            self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });
+        }
+        let platform = self.preparer.accounts()[account].platform.clone();
+        self.tasks.spawn(async move {
+            let answer = AssertUnwindSafe(platform.send(&packed.batch)).catch_unwind().await;
+            let verdicts = answer.unwrap_or_else(|_| {
+                let error = SendError::new(ErrorKind::InDoubt, "sending failed inside notify; please report it");
+                Verdicts::all(&packed.batch, &Err(error))
+            });
+            Step::Answered { account, packed, verdicts }
+        });
+    }
+
+    pub(super) fn give_back(&mut self, account: usize, packed: &Packed) {
+        self.lanes.landed(account, &packed.lane, packed.batch.deliveries().len());
+    }
+}

@@ -1,0 +1,79 @@
+//! `state.db` itself: where it is, how it is opened, and the tables of all that is kept in it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+/// The form of the tables. Tables are only ever added within one number; whatever changes one that exists raises it.
+const SCHEMA: i64 = 1;
+/// Another process may be writing: no longer than this.
+const BUSY: Duration = Duration::from_millis(500);
+/// Times are milliseconds since 1970 by the wall clock.
+const TABLES: &[&str] = &[
+    // holds.rs: for whom nothing leaves before when.
+    "CREATE TABLE IF NOT EXISTS hold (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+];
+
+/// Whether what is written must survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Advice: the last seconds may be lost with the power, never with the process.
+    Advice,
+    /// A promise: on disk before the call returns.
+    Promise,
+}
+
+/// Where it is.
+pub fn path(folder: &Path) -> PathBuf {
+    folder.join("state.db")
+}
+
+/// Opens `state.db` in this folder, and makes it where there is none.
+///
+/// # Errors
+/// The disk, or a database of a newer program.
+pub fn open(folder: &Path, keep: Keep) -> rusqlite::Result<Connection> {
+    let path = path(folder);
+    private(&path);
+    let db = Connection::open(&path)?;
+    db.busy_timeout(BUSY)?;
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    db.execute_batch(match keep {
+        Keep::Advice => "PRAGMA synchronous = NORMAL",
+        Keep::Promise => "PRAGMA synchronous = FULL",
+    })?;
+    let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > SCHEMA {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "{} was written by a newer notify (schema {found}, this one knows {SCHEMA})",
+            path.display()
+        )));
+    }
+    for table in TABLES {
+        db.execute_batch(table)?;
+    }
+    db.execute_batch(&format!("PRAGMA user_version = {SCHEMA}"))?;
+    Ok(db)
+}
+
+/// Made for its owner alone before SQLite sees it, which gives its log the same permissions. Where that fails, opening says why.
+fn private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_database_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path(), Keep::Advice).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+        assert!(open(folder.path(), Keep::Advice).unwrap_err().to_string().contains("newer"));
+    }
+}

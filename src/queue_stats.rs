@@ -36,10 +36,10 @@ pub struct AccountQueue {
     /// Rows that rest until they are tried again.
     pub resting: u64,
     /// When the first of them is due.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "as_text")]
     pub next_due: Option<Timestamp>,
     /// Nothing leaves before then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "as_text")]
     pub held_until: Option<Timestamp>,
     /// Who holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,4 +72,23 @@ pub struct PriorityQueue {
     pub resting: u64,
     /// Rows that were sent since this process began.
     pub sent: u64,
+}
+
+/// A time as reports write it: RFC 3339, in UTC.
+mod as_text {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[allow(clippy::ref_option)] // the form that serde asks for
+    pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serializer.collect_str(time),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+    }
 }

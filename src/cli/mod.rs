@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::config::defaults::Width;
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
@@ -246,9 +247,9 @@ pub struct TargetFlags {
 /// How fast, how long, and what about errors.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FlowFlags {
-    /// Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]
-    #[arg(short = 'j', long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
-    pub concurrency: Option<NonZeroUsize>,
+    /// Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]
+    #[arg(short = 'j', long, value_name = "N|auto", value_parser = width, help_heading = "Pace")]
+    pub concurrency: Option<Width>,
     /// Deliveries of one request and rows of one journal group, at most [default: 100]
     #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub batch_size: Option<NonZeroUsize>,
@@ -650,6 +651,11 @@ pub struct Sink {
     /// Print the counts as JSON at the end
     #[arg(long)]
     pub json: bool,
+}
+
+/// `auto`, or a whole number from 1 on, told in words where it is neither.
+fn width(text: &str) -> Result<Width, String> {
+    text.parse().map_err(|_| "write auto, or a whole number, 1 or more".to_owned())
 }
 
 /// A whole number from 1 on, told in words where it is not one.

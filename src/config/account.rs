@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use super::knobs::Knobs;
 use super::literal::is_secret_key;
 use super::sentence::{Misfit, retold};
 use super::typed;
@@ -20,6 +21,8 @@ pub struct AccountConfig {
     pub limits: Option<Vec<Quota>>,
     /// `concurrency:` of this account.
     pub concurrency: Option<NonZeroUsize>,
+    /// The keys of `concurrency:`, where it is not a number.
+    pub knobs: Knobs,
     /// Every other key, for the platform. Paths of files are absolute by now.
     pub settings: serde_yaml::Mapping,
 }
@@ -33,6 +36,7 @@ impl std::fmt::Debug for AccountConfig {
             .field("platform", &self.platform)
             .field("limits", &self.limits)
             .field("concurrency", &self.concurrency)
+            .field("knobs", &self.knobs)
             .field("settings", &keys)
             .finish()
     }
@@ -46,6 +50,7 @@ impl AccountConfig {
             platform: "outbox".to_owned(),
             limits: None,
             concurrency: None,
+            knobs: Knobs::default(),
             settings: serde_yaml::Mapping::new(),
         }
     }

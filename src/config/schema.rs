@@ -42,7 +42,7 @@ pub const LATER: [Key; 8] = [
 /// Keys of `defaults:`.
 pub const DEFAULTS: [Key; 18] = [
     key("via", "an account", "outbox"),
-    key("concurrency", "auto, or a number above 0", "auto"),
+    key("concurrency", "auto, a number above 0, or keys", "auto"),
     key("batch_size", "a number above 0", "100"),
     key("rate", "a rate such as 10/s", ""),
     key("on_error", "continue, abort or retry", "continue"),
@@ -73,7 +73,7 @@ pub const RETRIES: [Key; 4] = [
 pub const ACCOUNT: [Key; 3] = [
     key("platform", "a platform", ""),
     key("limits", "a list of rates", "the platform's"),
-    key("concurrency", "a number above 0", "the platform's"),
+    key("concurrency", "auto, a number above 0, or keys", "auto"),
 ];
 
 /// Keys of a rate that is written as keys.

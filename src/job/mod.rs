@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::config::defaults::{self, Defaults, Width};
+use crate::config::knobs::{Concurrency, Knobs};
 use crate::exit::{Exit, Failure};
 use crate::job::accounts::addressing_of;
 use crate::journal::folder::{RunFolder, TemplateRef};
@@ -57,8 +58,14 @@ pub struct Settings {
     pub attach: Vec<PathBuf>,
     /// `--attach-column`.
     pub attach_column: Option<String>,
-    /// `-j`.
+    /// `-j N`.
     pub concurrency: Option<NonZeroUsize>,
+    /// `-j auto`.
+    #[serde(default)]
+    pub auto: bool,
+    /// `defaults.concurrency` as keys.
+    #[serde(default)]
+    pub knobs: Knobs,
     /// `-b`; without it a request carries as many as its platform takes.
     pub batch_size: Option<NonZeroUsize>,
     /// `--rate`.
@@ -139,10 +146,7 @@ impl Settings {
         if !(backoff.factor.is_finite() && backoff.factor >= 1.0) {
             return Err(Failure::new(Exit::Usage, format!("--backoff {}: the factor must be 1.0 or more", backoff.factor)));
         }
-        let fixed = match concurrency {
-            Some(Width::Fixed(width)) => Some(*width),
-            Some(Width::Auto) | None => None,
-        };
+        let asked = flow.concurrency;
         Ok(Settings {
             config: global.config.as_ref().map(|path| cwd.join(path)),
             profile: global.profile.clone(),
@@ -152,7 +156,9 @@ impl Settings {
             lenient: content.lenient || lenient.unwrap_or_default(),
             attach: content.attach.iter().map(|path| cwd.join(path)).collect(),
             attach_column: content.attach_column.clone(),
-            concurrency: flow.concurrency.or(fixed),
+            concurrency: asked.map_or(concurrency.and_then(Concurrency::fixed), Width::fixed),
+            auto: asked == Some(Width::Auto),
+            knobs: concurrency.map(Concurrency::knobs).unwrap_or_default(),
             batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
             deadline: flow.deadline.or(*deadline),
@@ -179,7 +185,9 @@ impl Settings {
                 slot.clone_from(value);
             }
         }
-        self.concurrency = flow.concurrency.or(self.concurrency);
+        if let Some(width) = flow.concurrency {
+            (self.concurrency, self.auto) = (width.fixed(), width == Width::Auto);
+        }
         self.rate = flow.rate.or(self.rate);
         self.batch_size = flow.batch_size.or(self.batch_size);
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
@@ -219,6 +227,8 @@ impl Settings {
             from: self.from.clone(),
             reply_to: self.reply_to.clone(),
             width: self.concurrency,
+            auto: self.auto,
+            knobs: self.knobs,
             timeout: self.timeout,
             final_timeout: self.final_timeout,
             definitions: config.definitions.clone(),

@@ -21,12 +21,14 @@ use crate::lane::road::{Lane, Road, Seat, Waiting};
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
 use crate::state::holds::HoldKey;
+use crate::tune::Tuner;
 
 mod gather;
 mod hold;
 mod holding;
 mod road;
 mod timers;
+mod tuned;
 mod turn;
 
 pub use crate::lane::road::Ticket;
@@ -128,6 +130,8 @@ enum Rest {
 #[derive(Debug)]
 pub struct Lanes {
     roads: Vec<Road>,
+    /// The time of the tuners is counted from here.
+    begun: Instant,
     lanes: HashMap<(usize, LaneKey), Lane>,
     /// Holds of the service, by lane without its group; only where it asked for less speed since the last success.
     holds: HashMap<(usize, LaneKey), Hold>,
@@ -145,7 +149,8 @@ impl Lanes {
         let roads = accounts
             .iter()
             .map(|account| Road {
-                width: account.width.max(1),
+                width: account.bounds.initial.clamp(1, account.width.max(1)),
+                tuner: Tuner::new(account.bounds, Duration::ZERO),
                 calls: 0,
                 batch: account.batch.max(1),
                 most_bytes: account.platform.most_bytes(),
@@ -182,6 +187,7 @@ impl Lanes {
             .collect();
         Lanes {
             roads,
+            begun: Instant::now(),
             lanes: HashMap::new(),
             holds: HashMap::new(),
             heard: HashMap::new(),

@@ -11,6 +11,7 @@ use crate::lane::hold::Hold;
 use crate::limit::pace::Pace;
 use crate::platform::{LaneKey, Share};
 use crate::recipient::Position;
+use crate::tune::Tuner;
 
 /// A row by its place in the spool, and how often it was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,8 @@ pub(super) struct Lane {
 pub(super) struct Road {
     /// Requests in flight, at most.
     pub(super) width: usize,
+    /// Who finds how many that are.
+    pub(super) tuner: Tuner,
     pub(super) calls: usize,
     /// Deliveries of one request, at most.
     pub(super) batch: usize,

@@ -20,6 +20,12 @@ impl Lanes {
             if road.halted.is_some() || held || road.calls >= road.width {
                 return Turn::Full;
             }
+            if let Err(wait) = road.tuner.ready(Instant::now().duration_since(self.begun)) {
+                let until = Instant::now() + wait;
+                road.held_until = Some(until);
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
             if road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
                 let until = Instant::now() + AHEAD;
                 road.held_until = Some(until);
@@ -177,7 +183,9 @@ impl Lanes {
 
     /// A request of so many deliveries has its answer, or never left.
     pub fn landed(&mut self, account: usize, key: &LaneKey, deliveries: usize) {
+        let now = self.now();
         let road = &mut self.roads[account];
+        road.tuner.gave_back(now);
         road.calls = road.calls.saturating_sub(1);
         road.in_flight = road.in_flight.saturating_sub(deliveries);
         if let Some(lane) = self.lanes.get_mut(&(account, key.clone())) {

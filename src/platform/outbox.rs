@@ -115,6 +115,7 @@ impl Outbox {
             columns: false,
             content: None,
             width: opening.width.or(config.concurrency).unwrap_or(WIDTH),
+            widest: opening.width.or(config.concurrency).unwrap_or(WIDTH),
             wants: Wants::Email,
             addressing: addressing(),
             harmless: true,
@@ -285,7 +286,14 @@ mod tests {
 
     fn outbox(dir: &Path, format: &str) -> Outbox {
         let settings = serde_yaml::from_str(&format!("{{dir: \"{}\", format: {format}}}", dir.display())).unwrap();
-        let config = AccountConfig { name: "out".into(), platform: "outbox".into(), limits: None, concurrency: None, settings };
+        let config = AccountConfig {
+            name: "out".into(),
+            platform: "outbox".into(),
+            limits: None,
+            concurrency: None,
+            knobs: Default::default(),
+            settings,
+        };
         let make: MakeEml = Arc::new(|delivery| {
             Ok(format!("{} {}", delivery.envelope.to.as_str(), delivery.message.body.text().unwrap()).into_bytes())
         });

@@ -25,15 +25,20 @@ use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::samples::Tuning;
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
+use crate::tune::Flight;
 
 mod coming_back;
 mod ending;
 mod judging;
+mod process;
 mod records;
+mod samples;
 mod sending;
+mod tuning;
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;
@@ -78,10 +83,12 @@ pub async fn run(
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
     let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
+    let tuning = Tuning::new(preparer.accounts().len(), Shared::lessons(&rules, &preparer));
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
     let mut flow = Flow {
         lanes,
+        tuning,
         journal,
         spool,
         tally: recovery.tally.clone(),
@@ -104,6 +111,7 @@ pub async fn run(
         progress,
     };
     flow.progress.tally(&flow.tally);
+    flow.recall();
     let mut recovery = recovery;
     flow.take_up(&mut recovery);
     let mut rows = match feed {
@@ -129,6 +137,8 @@ pub async fn run(
 struct Flow<'a> {
     preparer: Arc<Preparer>,
     lanes: Lanes,
+    /// What the tuners are fed with.
+    tuning: Tuning,
     journal: Arc<Journal>,
     spool: Spool,
     tally: Tally,
@@ -167,6 +177,8 @@ struct Flying {
 struct Packed {
     lane: LaneKey,
     batch: Batch,
+    /// For the tuner.
+    flight: Flight,
 }
 
 /// One step of a group that was gathered: first its intent is durable, then each batch is answered.

@@ -61,7 +61,11 @@ impl Flow<'_> {
                 match self.lanes.turn(account, backlog, more) {
                     Turn::Batch(lane, deliveries) => {
                         rows += deliveries.len();
-                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
+                        group.extend(Batch::new(deliveries).map(|batch| Packed {
+                            lane,
+                            batch,
+                            flight: self.lanes.took(account),
+                        }));
                     }
                     Turn::Read(ticket, place) => self.read_again(account, ticket, place)?,
                     Turn::Hungry => break Some(true),
@@ -116,7 +120,7 @@ impl Flow<'_> {
         self.progress.tally(&self.tally);
     }
 
-    pub(super) fn send(&mut self, account: usize, packed: Packed) {
+    pub(super) fn send(&mut self, account: usize, mut packed: Packed) {
         if self.closing.is_some() {
             // Remembered, but it need not leave any more: as if it had not been tried.
             for delivery in packed.batch.deliveries() {
@@ -128,6 +132,7 @@ impl Flow<'_> {
         for Delivery { envelope, .. } in packed.batch.deliveries() {
             self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });
         }
+        self.lanes.leaves(account, &mut packed.flight);
         let platform = self.preparer.accounts()[account].platform.clone();
         self.tasks.spawn(async move {
             let answer = AssertUnwindSafe(platform.send(&packed.batch)).catch_unwind().await;

@@ -13,6 +13,9 @@ const BUSY: Duration = Duration::from_millis(500);
 const TABLES: &[&str] = &[
     // holds.rs: for whom nothing leaves before when.
     "CREATE TABLE IF NOT EXISTS hold (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    // learned.rs: what the tuner of an account ended with.
+    "CREATE TABLE IF NOT EXISTS learned (key BLOB PRIMARY KEY, width INTEGER NOT NULL, batch INTEGER NOT NULL, rate REAL, \
+     throughput REAL NOT NULL, latency REAL NOT NULL, samples INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
 /// Whether what is written must survive a power cut.

@@ -14,7 +14,7 @@ const LEVELS: [(&str, &[&str]); 13] = [
         "words",
         &["batch", "control", "delivery", "error", "exit", "message", "priority", "problem", "queue_stats", "recipient", "tally"],
     ),
-    ("rooms", &["backoff", "journal", "limit", "sms", "source", "state", "template"]),
+    ("rooms", &["backoff", "journal", "limit", "sms", "source", "state", "template", "tune"]),
     ("rooms on rooms", &["config", "report"]),
     ("who delivers", &["platform", "sink"]),
     ("account", &["account"]),

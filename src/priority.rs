@@ -1,4 +1,6 @@
 //! How much a row or a run is worth beside others: low, normal, high, critical.
+//!
+//! A word and not part of `limit/`, because a row says it of itself.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,6 +31,15 @@ impl Priority {
         1 << self as u32
     }
 
+    /// Of a column that may say it as a number too, from 0 for the least.
+    ///
+    /// # Errors
+    /// Neither a word nor one of the numbers.
+    pub fn of_cell(text: &str) -> Result<Self, BadPriority> {
+        let number = text.trim().parse().ok().and_then(|number: usize| Priority::ALL.get(number).copied());
+        number.map_or_else(|| text.parse(), Ok)
+    }
+
     /// The spelling of flags, columns and config.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -43,6 +54,47 @@ impl Priority {
 impl fmt::Display for Priority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// Some of the priorities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Priorities([bool; 4]);
+
+impl Priorities {
+    /// All four.
+    pub const ALL: Priorities = Priorities([true; 4]);
+
+    /// Only this one.
+    pub fn only(priority: Priority) -> Self {
+        let mut some = Priorities::default();
+        some.insert(priority);
+        some
+    }
+
+    /// With this one too.
+    pub fn insert(&mut self, priority: Priority) {
+        self.0[priority as usize] = true;
+    }
+
+    /// With those too.
+    pub fn extend(&mut self, others: Priorities) {
+        Priority::ALL.into_iter().filter(|priority| others.contains(*priority)).for_each(|priority| self.insert(priority));
+    }
+
+    /// Whether this one is among them.
+    pub fn contains(self, priority: Priority) -> bool {
+        self.0[priority as usize]
+    }
+
+    /// Whether any of those is among them.
+    pub fn meets(self, others: Priorities) -> bool {
+        Priority::ALL.into_iter().any(|priority| self.contains(priority) && others.contains(priority))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self == Priorities::default()
     }
 }
 
@@ -73,6 +125,8 @@ mod tests {
             assert_eq!(serde_json::to_value(priority).unwrap(), priority.as_str());
         }
         assert_eq!(" High ".parse(), Ok(Priority::High));
+        assert_eq!((Priority::of_cell("3"), Priority::of_cell("low")), (Ok(Priority::Critical), Ok(Priority::Low)));
+        assert!(Priority::of_cell("4").is_err() && Priority::of_cell("-1").is_err());
         assert!("urgent".parse::<Priority>().unwrap_err().to_string().contains("low, normal, high or critical"));
         assert!(Priority::Critical > Priority::Low);
     }

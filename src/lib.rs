@@ -19,6 +19,7 @@ pub mod backoff;
 pub mod config;
 pub mod journal;
 pub mod limit;
+pub mod permits;
 pub mod report;
 pub mod sms;
 pub mod source;

@@ -4,4 +4,5 @@
 //! promises is in its own journal.
 
 pub mod holds;
+pub mod pace;
 pub mod store;

@@ -12,6 +12,7 @@ use crate::batch::{Batch, Verdicts};
 use crate::delivery::Delivery;
 use crate::error::SendError;
 use crate::limit::Quota;
+use crate::priority::Priority;
 use crate::recipient::Address;
 
 pub use crate::message::Wants;

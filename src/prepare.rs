@@ -118,6 +118,11 @@ impl Preparer {
         self.by_name.get(name).copied()
     }
 
+    /// Whether nothing that is sent here reaches anybody.
+    pub fn harmless(&self) -> bool {
+        self.accounts.iter().all(|account| account.platform.capability().harmless)
+    }
+
     /// The account that follows on the row's route where this one failed for good, if the row has an address for it.
     pub fn after(&self, account: usize, row: &Row) -> Option<usize> {
         let recipient = row.recipient.as_ref().ok()?;
@@ -139,6 +144,12 @@ impl Preparer {
         let of = |route: &&Route| route.stage_of(account).is_some();
         let members = |route: &Route| route.stages.iter().flat_map(|stage| stage.members.to_vec()).collect::<Vec<_>>();
         std::iter::once(account).chain(self.routes.values().filter(of).flat_map(members)).collect()
+    }
+
+    /// The accounts of all pools that this one belongs to, itself among them.
+    pub fn pool_of(&self, account: usize) -> impl Iterator<Item = usize> + '_ {
+        let stages = self.routes.values().flat_map(|route| &route.stages);
+        stages.filter(move |stage| stage.members.contains(&account)).flat_map(|stage| stage.members.iter().copied())
     }
 
     /// Whether the account belongs to a pool.

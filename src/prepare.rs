@@ -107,7 +107,6 @@ impl Preparer {
         self.priority
     }
 
-
     /// The accounts, the run's own first.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts

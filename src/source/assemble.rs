@@ -352,7 +352,16 @@ impl Assembler {
                 let key = key.as_ref().map(|key| if several && !fixed_key { format!("{key} {to}") } else { key.clone() });
                 let id = carried.id.clone().filter(|_| !several);
                 let values = values(several.then_some(column), &to);
-                entries.push(Entry::Good(Good { line, account, to: Some(to), key, template: template.clone(), priority, id, values }));
+                entries.push(Entry::Good(Good {
+                    line,
+                    account,
+                    to: Some(to),
+                    key,
+                    template: template.clone(),
+                    priority,
+                    id,
+                    values,
+                }));
             }
         }
         Ok(entries)

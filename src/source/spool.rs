@@ -285,8 +285,7 @@ impl Writer {
         }
         let data = BufWriter::with_capacity(AHEAD, private(&folder.join(ROWS))?);
         let index = BufWriter::with_capacity(AHEAD / 8, private(&folder.join(INDEX))?);
-        let header =
-            Header { schema: SCHEMA, complete: false, rows: 0, bytes: 0, ranks: Default::default(), ..header }.shaped();
+        let header = Header { schema: SCHEMA, complete: false, rows: 0, bytes: 0, ranks: Default::default(), ..header }.shaped();
         Ok(Writer { folder: folder.to_owned(), data, index, header, record: Vec::new() })
     }
 

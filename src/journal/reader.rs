@@ -144,9 +144,8 @@ impl Reader {
                 table::SELECT_OUTCOME
             );
             let mut query = store.db.prepare_cached(&sql).map_err(failed)?;
-            let (due, key) = after.map_or((i64::MIN, -1), |(due, position)| {
-                (due.as_millisecond(), seal::key(position).unwrap_or(i64::MAX))
-            });
+            let (due, key) =
+                after.map_or((i64::MIN, -1), |(due, position)| (due.as_millisecond(), seal::key(position).unwrap_or(i64::MAX)));
             let most = i64::try_from(most).unwrap_or(i64::MAX);
             let mut rows = query.query(rusqlite::params![account, due, key, most]).map_err(failed)?;
             let mut page = Vec::new();

@@ -95,15 +95,15 @@ pub struct Recovery {
     /// All rows in doubt.
     pub(crate) doubtful: Rows,
     /// Those of `deferred` that have a time when they are due, while they are found: the last of them on top.
-    nearest: BinaryHeap<Rests>,
+    pub(crate) nearest: BinaryHeap<Rests>,
     /// Rows whose last request was of several, some of which were answered for: it cannot go again as it was, and alone they would go
     /// under another key than the one that the service may know.
-    pub(crate) broken: HashSet<Position>,
+    pub(crate) broken: Rows,
 }
 
 /// In the order in which they are due.
 #[derive(Debug, PartialEq, Eq)]
-struct Rests(Deferred);
+pub(crate) struct Rests(Deferred);
 
 impl Ord for Rests {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -242,7 +242,7 @@ struct Unanswered {
     /// One record for each row whose attempt no outcome answers, and when that attempt was made. As many as were in flight.
     lost: Vec<(Record, i64)>,
     sets: Vec<Vec<Position>>,
-    broken: HashSet<Position>,
+    broken: Rows,
 }
 
 /// Reads all attempts. A row in `doubtful` is settled too, and may yet be sent again.
@@ -255,7 +255,7 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &Rows) -> Result<Unans
     let mut lost: HashMap<i64, (Record, i64)> = HashMap::new();
     let mut sets: Vec<Vec<Position>> = Vec::new();
     let mut newest: HashMap<Position, usize> = HashMap::new();
-    let mut broken: HashSet<Position> = HashSet::new();
+    let mut broken: Rows = Rows::default();
     let mut expected = 1i64;
     while let Some(row) = rows.next().map_err(failed)? {
         let id: i64 = row.get(0).map_err(failed)?;
@@ -280,16 +280,16 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &Rows) -> Result<Unans
         {
             newest.extend(set.iter().map(|position| (*position, sets.len())));
             set.iter().for_each(|position| {
-                broken.remove(position);
+                broken.remove(*position);
             });
             sets.push(set);
         } else {
             for position in positions.iter().filter_map(|(key, _)| seal::position(*key)) {
                 newest.remove(&position);
-                if positions.len() > 1 && doubtful.contains(&position) {
+                if positions.len() > 1 && doubtful.contains(position) {
                     broken.insert(position);
                 } else {
-                    broken.remove(&position);
+                    broken.remove(position);
                 }
             }
         }
@@ -320,7 +320,7 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &Rows) -> Result<Unans
 #[derive(Debug)]
 pub(crate) struct Only {
     pub(crate) keyed: Vec<Keyed>,
-    pub(crate) not: HashSet<Position>,
+    pub(crate) not: Rows,
 }
 
 /// Carries out the decision for all rows in doubt, or for those of `only`; what is to be sent again is returned.
@@ -340,7 +340,7 @@ pub(crate) fn decide(store: &mut Store, decision: Decision, only: Option<&Only>)
             for known in undecided {
                 let named = |keyed: &Keyed| keyed.account == known.account && known.at >= keyed.since;
                 // What a person has decided stays so unless a person asks.
-                let meant = |only: &Only| !known.decided && !only.not.contains(&known.position) && only.keyed.iter().any(named);
+                let meant = |only: &Only| !known.decided && !only.not.contains(known.position) && only.keyed.iter().any(named);
                 if only.is_some_and(|only| !meant(only)) {
                     continue;
                 }

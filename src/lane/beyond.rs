@@ -104,10 +104,10 @@ impl Lanes {
         self.roads[account].beyond.passed
     }
 
-    /// The journal was read up to there, and none of the others is due before `next`.
-    pub fn look_again(&mut self, account: usize, passed: Option<(Timestamp, Position)>, next: Instant) {
+    /// The journal was read up to there, and none of the others is due before `next`; `pauses`: nothing is at hand there now.
+    pub fn look_again(&mut self, account: usize, passed: Option<(Timestamp, Position)>, next: Instant, pauses: bool) {
         let beyond = &mut self.roads[account].beyond;
-        (beyond.passed, beyond.next, beyond.looked) = (passed, Some(next), Some(Instant::now()));
+        (beyond.passed, beyond.next, beyond.looked) = (passed, Some(next), pauses.then(Instant::now));
     }
 
     /// The journal was read from its beginning to its end and has none of them: they stay pending, and nobody waits for them. Returns

@@ -21,7 +21,8 @@ impl Lanes {
             let wait = jiff::SignedDuration::try_from(at.saturating_duration_since(now)).unwrap_or_default();
             wall.checked_add(wait).unwrap_or(Timestamp::MAX)
         };
-        let mut due: Vec<Option<Instant>> = self.roads.iter().map(|road| road.beyond.next.filter(|_| road.beyond.rows > 0)).collect();
+        let mut due: Vec<Option<Instant>> =
+            self.roads.iter().map(|road| road.beyond.next.filter(|_| road.beyond.rows > 0)).collect();
         for Reverse((at, wake)) in &self.timers {
             if let Wake::Row(account, ..) | Wake::Set(account, ..) = wake {
                 due[*account] = Some(due[*account].map_or(*at, |other| other.min(*at)));

@@ -7,7 +7,7 @@
 //! without end.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use crate::account::Account;
 use crate::delivery::Delivery;
 use crate::error::Reach;
-use crate::lane::hold::Hold;
 use crate::journal::rows::Rows;
 use crate::lane::beyond::Beyond;
+use crate::lane::hold::Hold;
 use crate::lane::rank::Rank;
 use crate::lane::road::{Lane, Road, Seat, Waiting};
 use crate::lane::shares::Shares;

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use crate::delivery::{Delivery, Envelope};
 use crate::error::SendError;
-use crate::lane::hold::Hold;
-use crate::limit::pace::Pace;
 use crate::lane::beyond::Beyond;
+use crate::lane::hold::Hold;
 use crate::lane::rank::Rank;
 use crate::lane::shares::Shares;
+use crate::limit::pace::Pace;
 use crate::platform::{LaneKey, Share};
 use crate::priority::Priority;
 use crate::recipient::Position;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::config;
 use crate::journal::folder::RunFolder;
+use crate::priority::Precedence;
 
 /// `--on-error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
@@ -68,6 +69,8 @@ pub struct Rules {
     pub grace: Duration,
     /// When the run ends, finished or not.
     pub deadline: Option<Duration>,
+    /// Who goes before whom.
+    pub precedence: Precedence,
     /// What becomes of rows in doubt while the run lasts.
     pub in_doubt: Doubt,
     /// Where spool and journal are.

@@ -12,6 +12,8 @@ use crate::exit;
 use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
+pub mod priority;
+
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
 #[command(
@@ -252,6 +254,9 @@ pub struct FlowFlags {
     /// Deliveries of one request and rows of one journal group, at most [default: 100]
     #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub batch_size: Option<NonZeroUsize>,
+    /// Who goes first.
+    #[command(flatten)]
+    pub order: priority::PriorityFlags,
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Quota>,

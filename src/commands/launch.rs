@@ -112,7 +112,10 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
-    let preparer = Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone()));
+    let preparer = Arc::new(
+        Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone())
+            .with_priority(settings.precedence.priority),
+    );
 
     let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {

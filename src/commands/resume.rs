@@ -64,8 +64,10 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
     let opening = settings.opening(&config, &manifest.id, &manifest.out);
     let opened = open_accounts(&config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
-    let preparer =
-        Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone()));
+    let preparer = Arc::new(
+        Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone())
+            .with_priority(settings.precedence.priority),
+    );
     launch::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;

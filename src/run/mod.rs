@@ -16,11 +16,13 @@ use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
 use crate::journal::Record;
 use crate::journal::damage::JournalError;
+use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
 use crate::platform::LaneKey;
 use crate::prepare::Preparer;
+use crate::priority::Priorities;
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
@@ -32,7 +34,9 @@ use crate::tally::Tally;
 mod coming_back;
 mod ending;
 mod judging;
+mod queues;
 mod records;
+mod resting;
 mod sending;
 
 /// Failures that one portion of the second pass takes up again.
@@ -77,7 +81,7 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
-    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
+    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
     let mut flow = Flow {
@@ -89,7 +93,10 @@ pub async fn run(
         tasks: JoinSet::new(),
         flying: HashMap::new(),
         shared: Shared::open(&rules, &preparer),
-        hungry: true,
+        hungry: Priorities::ALL,
+        rested: None,
+        sent: [0; 4],
+        queues_told: None,
         unflushed: 0,
         together: None,
         closing: None,
@@ -105,9 +112,9 @@ pub async fn run(
     };
     flow.progress.tally(&flow.tally);
     let mut recovery = recovery;
-    flow.take_up(&mut recovery);
+    flow.take_up(&mut recovery)?;
     let mut rows = match feed {
-        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery),
+        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery).map_err(FlowError::Spool)?,
         Feed::Stream(stream) => Reader::follow(&flow.preparer, &flow.rules, *stream),
     };
     loop {
@@ -116,6 +123,7 @@ pub async fn run(
             // Only a broken source or journal ends a run; what is in flight may still land.
             flow.close(Exit::Disk, Some(error.to_string()));
         }
+        flow.tell_queues(&rows);
         if flow.is_done(&rows).await {
             break;
         }
@@ -149,8 +157,14 @@ struct Flow<'a> {
     second: Option<(Position, Instant)>,
     /// Groups whose intent is being made durable.
     remembering: usize,
-    /// An account wants more rows than were at hand.
-    hungry: bool,
+    /// An account wants more rows of these than were at hand.
+    hungry: Priorities,
+    /// The journal, read where rows rest in it only.
+    rested: Option<JournalReader>,
+    /// Rows sent since this process began, by priority.
+    sent: [u64; 4],
+    /// When the queues were last told in numbers.
+    queues_told: Option<Instant>,
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
     rules: Rules,
@@ -182,6 +196,7 @@ impl Flow<'_> {
             return Ok(());
         }
         self.wake()?;
+        self.wake_beyond().await?;
         let heard = self.shared.heard();
         let long = heard.iter().any(|(_, wait)| *wait > PATIENCE);
         for (key, wait) in heard {
@@ -240,7 +255,8 @@ impl Flow<'_> {
         .into_iter()
         .flatten()
         .min();
-        let reads = self.closing.is_none() && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
+        let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
+        let reads = self.closing.is_none() && rows.open().meets(hungry) && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}
@@ -250,7 +266,7 @@ impl Flow<'_> {
                     self.step(step.ok());
                 }
             }
-            () = rows.ready(), if reads => {}
+            () = rows.ready(hungry), if reads => {}
             () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {}
             () = self.progress.tick() => {}
         }

@@ -43,7 +43,7 @@ pub const LATER: [Key; 8] = [
 pub const DEFAULTS: [Key; 18] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
-    key("batch_size", "a number above 0", "100"),
+    key("batch_size", "a number above 0", "as many as the platform takes; 100"),
     key("rate", "a rate such as 10/s", ""),
     key("on_error", "continue, abort or retry", "continue"),
     key("on_invalid", "refuse or skip", "refuse"),

@@ -63,7 +63,7 @@ pub struct Rules {
     pub on_error: OnError,
     /// Rows of one journal group and deliveries of one request, at most (`-b`).
     pub batch_size: usize,
-    /// A wait longer than this leaves its rows pending.
+    /// A wait longer than this, of a row, a lane or an account, leaves its rows pending; where only such rows are left the run ends.
     pub max_wait: Duration,
     /// How long a drain may take.
     pub grace: Duration,

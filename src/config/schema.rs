@@ -43,7 +43,7 @@ pub const LATER: [Key; 7] = [
 pub const DEFAULTS: [Key; 20] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
-    key("batch_size", "a number above 0", "100"),
+    key("batch_size", "a number above 0", "as many as the platform takes; 100"),
     key("rate", "a rate such as 10/s", ""),
     key("priority", "low, normal, high or critical", "normal"),
     key("strict_priority", "true or false", "false"),

@@ -80,6 +80,8 @@ pub(super) struct Road {
     pub(super) calls: usize,
     /// Deliveries of one request, at most.
     pub(super) batch: usize,
+    /// And no more than that, where it was set while the run lasted.
+    pub(super) most: usize,
     pub(super) most_bytes: Option<usize>,
     /// Deliveries in flight.
     pub(super) in_flight: usize,

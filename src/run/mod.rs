@@ -19,12 +19,14 @@ use crate::journal::damage::JournalError;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
+use crate::live::publish::Live;
 use crate::platform::LaneKey;
 use crate::prepare::Preparer;
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::steering::{Landing, Paused};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
@@ -34,6 +36,10 @@ mod ending;
 mod judging;
 mod records;
 mod sending;
+mod steering;
+mod watching;
+
+pub use self::steering::Wires;
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;
@@ -50,6 +56,8 @@ pub struct Ending {
     pub exit: Exit,
     /// Why it ended before every row was settled, in words for the user.
     pub reasons: Vec<String>,
+    /// Somebody aborted it.
+    pub aborted: bool,
 }
 
 /// Why the flow broke off: only a broken source or journal ends a run.
@@ -73,13 +81,14 @@ pub async fn run(
     recovery: Recovery,
     feed: Feed,
     rules: Rules,
-    control: Control,
+    wires: Wires,
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
     let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
+    let Wires { control, live } = wires;
     let mut flow = Flow {
         lanes,
         journal,
@@ -98,6 +107,10 @@ pub async fn run(
         remembering: 0,
         ends,
         drain_ends: None,
+        paused: None,
+        landing: Vec::new(),
+        aborted: false,
+        live,
         preparer,
         rules,
         control,
@@ -153,6 +166,12 @@ struct Flow<'a> {
     hungry: bool,
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
+    /// Set while nothing new starts because somebody asked for that.
+    paused: Option<Paused>,
+    /// Who waits for what is in flight to land.
+    landing: Vec<Landing>,
+    aborted: bool,
+    live: Live,
     rules: Rules,
     control: Control,
     progress: &'a mut Progress,
@@ -161,6 +180,7 @@ struct Flow<'a> {
 struct Flying {
     account: Arc<str>,
     attempt: u32,
+    since: Instant,
 }
 
 /// A request and the lane that it came from.
@@ -178,7 +198,7 @@ enum Step {
 impl Flow<'_> {
     /// One turn of the loop: what rested comes back, what may go goes, what was read is handed on.
     async fn turn(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
-        if self.closing.is_some() {
+        if self.closing.is_some() || self.paused.is_some() {
             return Ok(());
         }
         self.wake()?;
@@ -202,6 +222,7 @@ impl Flow<'_> {
 
     /// What control and the clock ask for.
     fn obey(&mut self) {
+        self.hear();
         match self.control.order() {
             Order::Go => {}
             Order::Drain(exit) => self.close(exit, None),
@@ -216,6 +237,7 @@ impl Flow<'_> {
         if self.lanes.all_halted() {
             self.close(Exit::BadConfig, None);
         }
+        self.publish();
     }
 
     /// Nothing new starts from here on; what is in flight may land until the grace is over.
@@ -229,16 +251,18 @@ impl Flow<'_> {
 
     /// Waits for whatever comes first: an answer, a timer, a row, an order.
     async fn wait(&mut self, rows: &mut Reader) {
+        let goes = self.closing.is_none() && self.paused.is_none();
         let timer = [
-            self.lanes.next_wake().filter(|_| self.closing.is_none()),
+            self.lanes.next_wake().filter(|_| goes),
             self.ends.filter(|_| self.closing.is_none()),
-            self.shared.next_look().filter(|_| self.closing.is_none()),
+            self.shared.next_look().filter(|_| goes),
             self.drain_ends,
+            self.next_answer(),
         ]
         .into_iter()
         .flatten()
         .min();
-        let reads = self.closing.is_none() && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
+        let reads = goes && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}

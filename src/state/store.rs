@@ -13,6 +13,9 @@ const BUSY: Duration = Duration::from_millis(500);
 const TABLES: &[&str] = &[
     // holds.rs: for whom nothing leaves before when.
     "CREATE TABLE IF NOT EXISTS hold (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    // control.rs: what was asked of a process that works on a run, and what it said.
+    "CREATE TABLE IF NOT EXISTS control (id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, pid INTEGER NOT NULL,
+       word TEXT NOT NULL, at INTEGER NOT NULL, heard INTEGER NOT NULL DEFAULT 0, done INTEGER, answer TEXT)",
 ];
 
 /// Whether what is written must survive a power cut.

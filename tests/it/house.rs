@@ -11,14 +11,14 @@ use crate::world::repository;
 /// files of one room, and the words among themselves, may use each other as long as no circle comes of it.
 const LEVELS: [(&str, &[&str]); 13] = [
     ("words", &["batch", "control", "delivery", "error", "exit", "message", "problem", "recipient", "tally"]),
-    ("rooms", &["backoff", "journal", "limit", "sms", "source", "state", "template"]),
+    ("rooms", &["backoff", "hook", "journal", "limit", "sms", "source", "state", "template"]),
     ("rooms on rooms", &["config", "report"]),
     ("who delivers", &["platform", "sink"]),
     ("account", &["account"]),
     ("lane", &["lane", "route"]),
     ("prepare", &["prepare", "progress"]),
-    ("rules", &["rules"]),
-    ("feed", &["feed", "shared"]),
+    ("rules", &["changes", "rules"]),
+    ("feed", &["feed", "live", "shared"]),
     ("the flow", &["run"]),
     ("words as typed", &["cli"]),
     ("job", &["job"]),

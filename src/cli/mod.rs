@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::cli::control::{Events, HookFlags, Set, Steer, Wait, WatchFlags};
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
+pub mod control;
 pub mod priority;
 
 /// Send a message to every row of a list, and know what happened to each.
@@ -49,6 +51,8 @@ impl Cli {
             Command::Check(args) => args.json,
             Command::Runs(args) => args.json,
             Command::Status(args) => args.json,
+            Command::Pause(args) | Command::Abort(args) => args.json,
+            Command::Set(args) => args.json,
             _ => false,
         }
     }
@@ -82,6 +86,9 @@ pub struct Global {
     /// Say nothing on success; on trouble one summary
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Who watches.
+    #[command(flatten)]
+    pub watch: WatchFlags,
 }
 
 /// `--color`.
@@ -113,7 +120,7 @@ pub enum Command {
     Batch(Batch),
     /// Send the failures of an earlier run again, as a new run linked to it
     Retry(Retry),
-    /// Finish a run that was stopped or killed
+    /// Finish a run that was stopped or killed, or let one go on that is paused
     Resume(Resume),
     /// Check every row against the template; send nothing
     Check(Check),
@@ -123,6 +130,16 @@ pub enum Command {
     Runs(Runs),
     /// Tell how a run stands
     Status(Status),
+    /// Wait until a run has ended, and end with its exit code
+    Wait(Wait),
+    /// Let a running run take no more rows until it is told to go on
+    Pause(Steer),
+    /// Stop a run for good; what was not sent stays pending
+    Abort(Steer),
+    /// Change settings of a run while it runs
+    Set(Set),
+    /// Tell what happened to a run, and who wanted it
+    Events(Events),
     /// Tell what a run did
     Report(Report),
     /// What can be sent with, and whether an account's credentials work
@@ -305,6 +322,9 @@ pub struct FlowFlags {
     /// No progress bar
     #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
+    /// What runs beside it.
+    #[command(flatten)]
+    pub hooks: HookFlags,
 }
 
 /// Where a new run's files go, and whether it is only tried out.
@@ -411,6 +431,12 @@ pub struct Resume {
     /// The run, or the beginning of its name [default: the newest incomplete one]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
+    /// Why, for those who read the events of the run
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// A process that was started by --detach takes the run over
+    #[arg(long, hide = true)]
+    pub taken_over: bool,
     /// The URL once more, or @FILE, where the run was sent through one: a run does not keep it
     #[arg(long, value_name = "URL|@FILE", help_heading = "Target")]
     pub via: Option<String>,
@@ -509,7 +535,10 @@ pub struct Status {
     /// The run, or the beginning of its name [default: the newest]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// One JSON object
+    /// Tell it again and again until the run ends
+    #[arg(short, long)]
+    pub watch: bool,
+    /// One JSON object; with --watch one a second
     #[arg(long)]
     pub json: bool,
 }

@@ -316,6 +316,9 @@ pub(crate) enum Delicate {
 /// The key of an account that is run for each delivery.
 const COMMAND: &str = "command";
 
+/// The keys of `defaults:` that are run beside a run.
+const HOOKS: [&str; 2] = ["on_result", "on_finish"];
+
 /// Everything in a file that the file's owner and mode matter for.
 pub(crate) fn delicate(root: &Node, found: &mut Vec<Delicate>) {
     for entry in root.entries() {
@@ -347,7 +350,7 @@ fn delicate_in(inside: &str, entry: &Entry, found: &mut Vec<Delicate>) {
             found.push(delicate);
         }
     };
-    if entry.key.ends_with("_cmd") {
+    if entry.key.ends_with("_cmd") || HOOKS.contains(&entry.key.as_str()) {
         return add(Delicate::Command { key: entry.key.clone(), at: entry.at });
     }
     if is_reference(&entry.node) {

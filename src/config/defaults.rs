@@ -11,6 +11,7 @@ use super::duration;
 use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
+use crate::hook::notice::Notices;
 use crate::limit::Quota;
 use crate::priority::{BadPriority, Priority};
 use crate::problem::did_you_mean;
@@ -58,6 +59,16 @@ pub struct Defaults {
     pub from: Option<String>,
     /// `--reply-to`.
     pub reply_to: Option<String>,
+    /// `--on-result`.
+    pub on_result: Option<String>,
+    /// `--on-finish`.
+    pub on_finish: Option<String>,
+    /// `--notify-on`.
+    pub notify_on: Option<Notices>,
+    /// `--metrics-file`.
+    pub metrics_file: Option<String>,
+    /// `--metrics-listen`, as it was written.
+    pub metrics_listen: Option<String>,
 }
 
 /// The `retries:` block.
@@ -221,6 +232,11 @@ impl Defaults {
             lenient: reader.take("lenient", truth),
             from: reader.take("from", text),
             reply_to: reader.take("reply_to", text),
+            on_result: reader.take("on_result", text),
+            on_finish: reader.take("on_finish", text),
+            notify_on: reader.take("notify_on", word),
+            metrics_file: reader.take("metrics_file", text),
+            metrics_listen: reader.take("metrics_listen", text),
             retries: Retries::read(block, reader.mistakes),
         }
     }

@@ -40,7 +40,7 @@ pub const LATER: [Key; 7] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 20] = [
+pub const DEFAULTS: [Key; 25] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
@@ -61,6 +61,11 @@ pub const DEFAULTS: [Key; 20] = [
     key("lenient", "true or false", "false"),
     key("from", "a sender", "the account's"),
     key("reply_to", "an address", "the account's"),
+    key("on_result", "a line for sh", ""),
+    key("on_finish", "a line for sh", ""),
+    key("notify_on", "finish=ACCOUNT,halt=ACCOUNT", ""),
+    key("metrics_file", "a file", ""),
+    key("metrics_listen", "an address, or a port of this machine", ""),
 ];
 
 /// Keys of `defaults.retries:`.

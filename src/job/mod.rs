@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::backoff::Backoff;
+use crate::changes::Changes;
 use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::config::defaults::{self, Defaults, Width};
 use crate::exit::{Exit, Failure};
 use crate::job::accounts::addressing_of;
+use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::platform::Opening;
@@ -32,6 +34,7 @@ use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
 pub mod precedence;
+pub mod watching;
 
 /// Rows checked in one piece by all cores.
 const CHECK_CHUNK: usize = 4096;
@@ -100,6 +103,9 @@ pub struct Settings {
     /// `--platform-file`, absolute.
     #[serde(default)]
     pub platform_files: Vec<PathBuf>,
+    /// Hooks, notices, metrics.
+    #[serde(default)]
+    pub watching: Watching,
 }
 
 /// Rows of one journal group where `-b` does not say.
@@ -174,8 +180,26 @@ impl Settings {
             accounts: Vec::new(),
             by_url: Vec::new(),
             platform_files: global.platform_file.iter().map(|path| cwd.join(path)).collect(),
+            watching: Watching::new(&config.defaults, global, &flow.hooks, &cwd)?,
             cwd,
         })
+    }
+
+    /// What was set while an earlier life of the run lasted (`notify set`).
+    pub fn take_up(&mut self, changes: &Changes) {
+        if let Some(rate) = changes.rate {
+            self.rate = rate;
+        }
+        match changes.concurrency {
+            Some(Width::Fixed(width)) => self.concurrency = Some(width),
+            Some(Width::Auto) => self.concurrency = None,
+            None => {}
+        }
+        self.batch_size = changes.batch_size.or(self.batch_size);
+        self.max_wait = changes.max_wait.unwrap_or(self.max_wait);
+        self.grace = changes.grace.unwrap_or(self.grace);
+        self.backoff.retries = changes.retries.unwrap_or(self.backoff.retries);
+        self.backoff.max_delay = changes.max_delay.unwrap_or(self.backoff.max_delay);
     }
 
     /// What a resumed run may be told anew.

@@ -34,11 +34,14 @@ mod hold;
 mod holding;
 mod rank;
 mod road;
+mod settings;
 mod shares;
 mod timers;
 mod turn;
+mod view;
 
 pub use crate::lane::road::Ticket;
+pub use crate::lane::view::View;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;
@@ -61,6 +64,11 @@ fn ahead(quota: &Quota) -> usize {
 fn most_ahead(quota: &Quota, account: &Account) -> usize {
     let each = if quota.of == Unit::Requests { account.batch.max(1) } else { 1 };
     ahead(quota).saturating_mul(each)
+}
+
+/// What all of these limits together allow.
+fn least_ahead(quotas: &[Quota], account: &Account) -> Option<usize> {
+    quotas.iter().filter(|quota| quota.scope == Scope::Account && !quota.rolls()).map(|quota| most_ahead(quota, account)).min()
 }
 
 /// A slow sync of the journal.
@@ -175,6 +183,7 @@ impl Lanes {
                 width: account.width.max(1),
                 calls: 0,
                 batch: account.batch.max(1),
+                most: usize::MAX,
                 most_bytes: account.platform.most_bytes(),
                 ranks: std::array::from_fn(|_| Rank::default()),
                 shares: Shares::new(precedence),
@@ -183,12 +192,7 @@ impl Lanes {
                 name: account.name.clone(),
                 hold: Hold::default(),
                 gathered: 0,
-                most_ahead: account
-                    .quotas
-                    .iter()
-                    .filter(|quota| quota.scope == Scope::Account && !quota.rolls())
-                    .map(|q| most_ahead(q, account))
-                    .min(),
+                most_ahead: least_ahead(&account.quotas, account),
                 pace: account.pace(),
                 held_until: None,
                 parked: false,

@@ -94,6 +94,8 @@ pub(super) struct Road {
     pub(super) calls: usize,
     /// Deliveries of one request, at most.
     pub(super) batch: usize,
+    /// And no more than that, where it was set while the run lasted.
+    pub(super) most: usize,
     pub(super) most_bytes: Option<usize>,
     /// What waits, flies and rests, by priority.
     pub(super) ranks: [Rank; 4],

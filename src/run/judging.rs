@@ -28,10 +28,17 @@ impl Flow<'_> {
 
     pub(super) fn follow(&mut self, account: usize, packed: Packed, verdicts: Verdicts) {
         self.give_back(account, &packed);
-        let Packed { lane, batch } = packed;
-        for delivery in batch.deliveries() {
-            self.flying.remove(&delivery.envelope.position);
+        let mut since = None;
+        for delivery in packed.batch.deliveries() {
+            since = self.flying.remove(&delivery.envelope.position).map(|flying| flying.since);
         }
+        if verdicts.were_recalled() {
+            return self.called_back(account, packed);
+        }
+        if let Some(since) = since {
+            self.live.meter.answered(account, since.elapsed());
+        }
+        let Packed { lane, batch } = packed;
         if let Some(pause) = verdicts.pause() {
             self.lanes.hold(account, &lane, Some(pause.reach), pause.wait, false);
             self.shared.tell(self.lanes.hold_key(account, &lane, Some(pause.reach)), pause.wait);
@@ -127,6 +134,7 @@ impl Flow<'_> {
 
     /// The lane, or what else the error reaches, rests; other processes hear of a wait that the service itself named.
     pub(super) fn hold(&mut self, account: usize, lane: &LaneKey, error: &SendError, wait: Duration) {
+        self.live.held(account, error.to_string());
         self.lanes.hold(account, lane, error.reach, wait, true);
         if let Some(named) = error.retry_after {
             self.shared.tell(self.lanes.hold_key(account, lane, error.reach), named);

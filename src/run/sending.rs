@@ -12,6 +12,7 @@ use crate::priority::Priorities;
 use crate::run::{Flow, FlowError, Flying, Packed, Step};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
+use tokio::time::Instant;
 
 impl Flow<'_> {
     /// Fills every road: gathers what may go, and reads on where an account is hungry.
@@ -135,8 +136,13 @@ impl Flow<'_> {
             self.give_back(account, &packed);
             return;
         }
+        if self.paused.is_some() {
+            self.give_back(account, &packed);
+            return self.called_back(account, packed);
+        }
+        let since = Instant::now();
         for Delivery { envelope, .. } in packed.batch.deliveries() {
-            self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });
+            self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt, since });
         }
         let platform = self.preparer.accounts()[account].platform.clone();
         self.tasks.spawn(async move {

@@ -29,8 +29,10 @@ pub struct Account {
     pub bounds: Bounds,
     /// Deliveries of one request, at most.
     pub batch: usize,
-    /// What its pace is made from.
+    /// What its pace is made from; the run's own rate is the last.
     pub quotas: Vec<Quota>,
+    /// The run's own rate (`--rate`), which may be set anew while the run lasts.
+    own: Option<Quota>,
     /// What its lanes are told apart by, beside the platform's own key.
     finest: Scope,
 }
@@ -61,8 +63,9 @@ impl Account {
             None => bounds(&knobs, capability, batch),
         };
         let mut quotas = config.limits.clone().unwrap_or_else(|| capability.quotas.clone());
-        quotas.extend(rate);
         quotas.extend(knobs.target_rate.filter(|_| fixed.is_none()));
+        let own = rate.map(|rate| spread(rate, batch));
+        quotas.extend(own);
         if batch > 1 {
             quotas.iter_mut().for_each(|quota| gather(quota, batch));
         }
@@ -79,13 +82,26 @@ impl Account {
             bounds,
             batch,
             quotas,
+            own,
             finest,
         })
     }
 
     /// The pace of this account, at its start.
     pub fn pace(&self) -> Pace {
-        Pace::new(&self.quotas)
+        let mut pace = Pace::new(self.declared());
+        pace.set_own(self.own);
+        pace
+    }
+
+    /// The limits that hold whatever is set for the run: the account's or the platform's.
+    pub fn declared(&self) -> &[Quota] {
+        &self.quotas[..self.quotas.len() - usize::from(self.own.is_some())]
+    }
+
+    /// The rate as it holds for this account, whose requests may carry many.
+    pub fn own_rate(&self, rate: Quota) -> Quota {
+        spread(rate, self.batch)
     }
 
     /// The lane of an address: what the platform holds up together, split further where domains or addresses have their own pace.
@@ -121,6 +137,13 @@ fn bounds(knobs: &Knobs, capability: &Capability, batch: usize) -> Bounds {
     let min = knobs.min.map_or(1, NonZeroUsize::get).min(max);
     let initial = knobs.initial.map_or(begin, NonZeroUsize::get).clamp(min, max);
     Bounds { min, max, initial, target_latency: knobs.target_latency, rate: None, fixed: false }
+}
+
+fn spread(mut rate: Quota, batch: usize) -> Quota {
+    if batch > 1 {
+        gather(&mut rate, batch);
+    }
+    rate
 }
 
 /// A limit that counts deliveries, on an account whose requests carry many: the default burst of a hundredth of a second would make

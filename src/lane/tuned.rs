@@ -33,6 +33,12 @@ impl Lanes {
         road.width = road.tuner.width();
     }
 
+    /// It came back without having been at the service.
+    pub fn withdrawn(&mut self, account: usize) {
+        let now = self.now();
+        self.roads[account].tuner.withdrawn(now);
+    }
+
     /// Its answer; says how it was taken, and how long it was away.
     pub fn answered(&mut self, account: usize, key: &LaneKey, flight: &Flight, verdicts: &[Verdict]) -> (Answer, Duration) {
         let now = self.now();

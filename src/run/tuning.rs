@@ -23,7 +23,7 @@ fn confidence(samples: u64) -> f64 {
 
 impl Flow<'_> {
     /// The accounts begin with what an earlier run learned of them.
-    pub(super) fn recall(&mut self) {
+    pub(super) fn begin_tuned(&mut self) {
         let Some(lessons) = &self.tuning.lessons else { return };
         for (index, account) in self.preparer.accounts().iter().enumerate() {
             if account.bounds.fixed {
@@ -50,6 +50,9 @@ impl Flow<'_> {
 
     /// A request was answered: its tuner hears of it.
     pub(super) fn tuned(&mut self, account: usize, packed: &Packed, verdicts: &Verdicts) {
+        if verdicts.were_recalled() {
+            return self.lanes.withdrawn(account);
+        }
         let (answer, latency) = self.lanes.answered(account, &packed.lane, &packed.flight, verdicts.as_slice());
         let now = Instant::now();
         let rows = packed.batch.deliveries().len() as u64;
@@ -60,7 +63,7 @@ impl Flow<'_> {
             let soon = self.tuning.told.is_some_and(|told| now.duration_since(told) < self.tuning.every / 4);
             if !soon {
                 self.tuning.told = Some(now);
-                self.tell(account, decision.why);
+                self.tell_tuning(account, decision.why);
             }
         }
         if self.tuning.next <= now {
@@ -71,7 +74,7 @@ impl Flow<'_> {
     fn sample(&mut self, now: Instant) {
         for account in 0..self.tuning.accounts.len() {
             if self.tuning.accounts[account].requests > 0 {
-                self.tell(account, "measured".to_owned());
+                self.tell_tuning(account, "measured".to_owned());
                 self.tuning.accounts[account].next(now);
             }
         }
@@ -79,7 +82,7 @@ impl Flow<'_> {
     }
 
     /// One entry of `tuning[]`.
-    fn tell(&mut self, account: usize, why: String) {
+    fn tell_tuning(&mut self, account: usize, why: String) {
         let now = Instant::now();
         let (cpu, memory) = self.tuning.process.look();
         let tuner = self.lanes.tuner(account);

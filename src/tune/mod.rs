@@ -124,6 +124,12 @@ impl Tuner {
         self.climber.leaves(now, flight, self.away);
     }
 
+    /// It came back without having been at the service.
+    pub fn withdrawn(&mut self, now: Duration) {
+        self.pass(now);
+        self.away = self.away.saturating_sub(1);
+    }
+
     /// Its answer.
     pub fn answered(&mut self, now: Duration, flight: &Flight, answer: Answer) {
         self.pass(now);

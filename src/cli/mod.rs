@@ -564,6 +564,8 @@ pub enum ReportFormat {
     Json,
     /// results.csv.
     Csv,
+    /// report.html, a page that needs nothing else.
+    Html,
 }
 
 /// `notify platforms`.
@@ -679,6 +681,12 @@ pub struct Sink {
     /// Wait so long before every answer
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub delay: Option<Duration>,
+    /// Beyond so many HTTP requests at a time it breaks down: each takes ten times as long and more, and every other one fails (503)
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub knee: Option<NonZeroUsize>,
+    /// Answer HTTP requests that come faster than this by 429, without saying how long to wait
+    #[arg(long, value_name = "RATE")]
+    pub limit: Option<Quota>,
     /// Stop after so many messages and requests
     #[arg(long, value_name = "N")]
     pub stop_after: Option<u64>,

@@ -335,7 +335,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         Ok((paths, told)) => (paths.clone(), told.clone()),
         Err(_) => (Paths::of(manifest), tally),
     };
-    let summary = totals::json(manifest, &ending, &tally, &paths);
+    let summary = totals::with_events(totals::json(manifest, &ending, &tally, &paths), folder);
     progress.end(&summary);
     let counts = [("sent", tally.sent), ("failed", tally.failed), ("in_doubt", tally.in_doubt), ("pending", tally.pending())];
     let event = Event::now("ended").with("status", status).with("exit_code", exit.code());

@@ -34,9 +34,9 @@ impl Lanes {
     }
 
     /// It came back without having been at the service.
-    pub fn withdrawn(&mut self, account: usize) {
+    pub fn withdrawn(&mut self, account: usize, flight: &Flight) {
         let now = self.now();
-        self.roads[account].tuner.withdrawn(now);
+        self.roads[account].tuner.withdrawn(now, flight);
     }
 
     /// Its answer; says how it was taken, and how long it was away.

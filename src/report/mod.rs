@@ -4,10 +4,12 @@ pub mod advice;
 pub mod cell;
 pub mod files;
 pub mod follower;
+pub mod html;
 mod line;
 pub mod paths;
 pub mod text;
 pub mod totals;
+pub mod tuning;
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::journal::folder::{Ending, Manifest};
+use crate::journal::folder::{Ending, Manifest, RunFolder};
 use crate::report::paths::Paths;
+use crate::report::tuning;
 use crate::tally::Tally;
 
 /// Seconds from start to end, to the millisecond; never negative, whatever the wall clock did.
@@ -90,4 +91,12 @@ pub fn json(manifest: &Manifest, ending: &Ending, tally: &Tally, paths: &Paths) 
         "tuning": [],
         "files": paths.as_json(),
     })
+}
+
+/// The same with what the run did besides its rows, from its events.
+pub fn with_events(mut tree: Value, folder: &RunFolder) -> Value {
+    if let Some(fields) = tree.as_object_mut() {
+        fields.insert("tuning".into(), tuning::entries(folder).into());
+    }
+    tree
 }

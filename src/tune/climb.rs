@@ -97,6 +97,12 @@ pub(super) struct Climber {
     below: bool,
     /// From the first answers: perhaps more than this hurts.
     hint: Option<usize>,
+    /// What was measured first was measured again.
+    warm: bool,
+    /// Requests that are away; of those, the ones that left before the width became smaller, and the last epoch of theirs.
+    away: usize,
+    old: usize,
+    before: u32,
 }
 
 impl Climber {
@@ -119,6 +125,10 @@ impl Climber {
             first: true,
             below: false,
             hint: None,
+            warm: false,
+            away: 0,
+            old: 0,
+            before: 0,
         }
     }
 
@@ -152,6 +162,7 @@ impl Climber {
     pub(super) fn leaves(&mut self, now: Duration, flight: &mut Flight, abreast: usize) {
         flight.sent = now;
         flight.abreast = abreast;
+        self.away += 1;
         let known = self.good.map_or(usize::MAX, |good| good.width);
         if let Some(scouts) = &mut self.scouts
             && scouts.left > 0
@@ -166,6 +177,7 @@ impl Climber {
 
     /// An answer. Says the new width and why, where it changes.
     pub(super) fn answered(&mut self, now: Duration, flight: &Flight, served: u64, answer: Answer) -> Option<Change> {
+        self.back(now, flight);
         self.epoch.served += u64::from(answer == Answer::Served);
         if flight.epoch == self.number {
             self.epoch.answered(now, flight, served, answer);
@@ -174,7 +186,7 @@ impl Climber {
         if self.scouts.is_some() {
             return self.scouted(now);
         }
-        if !self.is_over(now) {
+        if self.old > 0 || !self.is_over(now) {
             return None;
         }
         if self.epoch.is_outage() || self.epoch.fill(now, self.width) < FILLED {
@@ -220,6 +232,17 @@ impl Climber {
         self.take((self.width() / 2).max(least).clamp(self.min, self.max), now);
     }
 
+    /// A request is not away any more.
+    pub(super) fn back(&mut self, now: Duration, flight: &Flight) {
+        self.away = self.away.saturating_sub(1);
+        if self.old > 0 && flight.epoch <= self.before {
+            self.old -= 1;
+            if self.old == 0 {
+                self.begin(now);
+            }
+        }
+    }
+
     /// How many answers an epoch needs before it says anything.
     fn needed(&self) -> u64 {
         let width = self.width as u64;
@@ -259,8 +282,15 @@ impl Climber {
     }
 
     fn take(&mut self, width: usize, now: Duration) {
-        self.width = width.clamp(self.min, self.max);
+        let width = width.clamp(self.min, self.max);
+        self.width = width;
+        self.old = 0;
         self.begin(now);
+    }
+
+    /// What is slow because there was too much in flight takes its places for a while: until it is back, less tells nothing.
+    fn drain(&mut self) {
+        (self.old, self.before) = (self.away, self.number.wrapping_sub(1));
     }
 
     fn tries(&mut self, width: usize, now: Duration) {
@@ -384,11 +414,11 @@ impl Climber {
             let edge = self.epoch.edge(None).filter(|_| self.epoch.cold && self.first);
             self.now_good();
             if let Some(edge) = edge.filter(|edge| *edge > self.min) {
-                // The first answers are slow for many a reason, connections that are opened for one: it is measured once more, then
-                // compared with less.
                 self.hint = Some(edge - 1);
-                self.begin(now);
-                return None;
+                self.stage = Stage::Descend;
+                self.take(edge - 1, now);
+                self.drain();
+                return Some((self.width, "whether less serves more".to_owned()));
             }
             return self.onward(now, "it starts");
         };
@@ -397,6 +427,7 @@ impl Climber {
             if let Some(hint) = self.hint {
                 self.stage = Stage::Descend;
                 self.take(hint, now);
+                self.drain();
                 return Some((self.width, "whether less serves more".to_owned()));
             }
             return self.onward(now, "it starts");
@@ -495,7 +526,8 @@ impl Climber {
         self.ceiling = Some(ceiling);
         let why = format!("{tried} is too wide: {why}");
         if let (Stage::Probe, Some(good)) = (self.stage, self.good) {
-            self.pause = (self.pause * 2).min(PAUSE.1);
+            let room = ceiling.saturating_sub(good.width);
+            self.pause = if room > 2 + good.width / 8 { PAUSE.0 } else { (self.pause * 2).min(PAUSE.1) };
             return self.settle(now, good.width.min(ceiling - 1), why);
         }
         match (self.good.filter(|good| good.width < ceiling), edge) {
@@ -542,6 +574,13 @@ impl Climber {
         let good = self.good?;
         let ratio = self.epoch.rate() / good.rate.max(f64::MIN_POSITIVE);
         let doubt = self.epoch.error().hypot(good.error);
+        if self.hint.is_some() && !self.warm && ratio <= 3.0 {
+            // The first answers are slow for many a reason, connections that are opened for one: it is measured once more.
+            self.warm = true;
+            self.stage = Stage::Climb;
+            self.take(good.width, now);
+            return Some((self.width, "it starts".to_owned()));
+        }
         if ratio > 1.05 + doubt.min(0.1) {
             // Less is more.
             self.ceiling = Some(self.hint.take().map_or(good.width, |hint| hint + 1));
@@ -637,7 +676,8 @@ impl Climber {
         let wide = (known * 5 / 4).max(known + 1);
         let next = match self.ceiling {
             Some(ceiling) if ceiling <= fine => fine,
-            Some(ceiling) => wide.min(ceiling),
+            // What was too wide once is not tried again before all that is below it.
+            Some(ceiling) => wide.min(known + (ceiling - known) / 2).max(fine),
             None => wide,
         };
         self.stage = Stage::Probe;
@@ -669,6 +709,13 @@ impl Climber {
                 self.pause = (self.pause * 2).min(PAUSE.1);
                 self.ceiling = Some(tried);
                 self.settle(now, good.width, format!("{tried} is too wide: {}", self.trouble()))
+            }
+            Word::Same if self.ceiling.is_some() && self.epoch.rate() >= good.rate => {
+                // A fine step is lost in the noise; upwards, until it falls, is the right way to err.
+                self.now_good();
+                let width = self.width;
+                self.settle(now, width, String::new());
+                Some((width, "more serves no worse".to_owned()))
             }
             Word::Same => {
                 self.pause = (self.pause * 2).min(PAUSE.1);

@@ -125,8 +125,9 @@ impl Tuner {
     }
 
     /// It came back without having been at the service.
-    pub fn withdrawn(&mut self, now: Duration) {
+    pub fn withdrawn(&mut self, now: Duration, flight: &Flight) {
         self.pass(now);
+        self.climber.back(now, flight);
         self.away = self.away.saturating_sub(1);
     }
 
@@ -142,6 +143,7 @@ impl Tuner {
             return;
         }
         if answer == Answer::TooFast {
+            self.climber.back(now, flight);
             self.too_fast(now, flight);
             return;
         }

@@ -18,6 +18,7 @@ mod readme;
 mod routes;
 mod service;
 mod smpp;
+mod tuning;
 mod verbs;
 mod webhook;
 mod world;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::account::AccountConfig;
 use crate::limit::pace::{self, Pace};
 use crate::limit::{Quota, Scope, Unit};
+use crate::permits::{Permits, Shared};
 use crate::platform::{Batching, LaneKey, Opening, Platform, registry};
 use crate::problem::Problem;
 use crate::recipient::Address;
@@ -25,8 +26,15 @@ pub struct Account {
     pub width: usize,
     /// Deliveries of one request, at most.
     pub batch: usize,
-    /// What its pace is made from.
+    /// What its pace is made from; the run's own rate is the last.
     pub quotas: Vec<Quota>,
+    /// The run's own rate (`--rate`), which this run keeps for itself.
+    own: Option<Quota>,
+    /// A hash of the endpoint and its credential, whatever the account is called: who shares it shares limits and waits.
+    pub identity: Arc<str>,
+    /// With whom it counts what an address had: all accounts of its kind where the user set the limits, since a person is the same
+    /// person to all of them; itself alone where the platform brought them along, since a service counts each client.
+    counts_with: Arc<str>,
     /// What its lanes are told apart by, beside the platform's own key.
     finest: Scope,
 }
@@ -52,7 +60,8 @@ impl Account {
         };
         let width = opening.width.unwrap_or(capability.width).get();
         let mut quotas = config.limits.clone().unwrap_or_else(|| capability.quotas.clone());
-        quotas.extend(rate);
+        let own = rate.map(|rate| spread(rate, batch));
+        quotas.extend(own);
         if batch > 1 {
             quotas.iter_mut().for_each(|quota| gather(quota, batch));
         }
@@ -61,12 +70,26 @@ impl Account {
         let narrow = quotas.iter().filter(|quota| quota.scope == Scope::Account && quota.of == Unit::Deliveries);
         let most = |quota: &Quota| if quota.rolls() { quota.count.get() } else { quota.burst.get() };
         let batch = narrow.map(|quota| most(quota) as usize).min().map_or(batch, |burst| batch.min(burst));
-        Ok(Account { name: config.name.clone(), kind: config.platform.clone(), platform, width, batch, quotas, finest })
+        let (name, kind, identity) = (config.name.clone(), config.platform.clone(), Arc::from(config.identity()));
+        let identity: Arc<str> = identity;
+        let counts_with = if config.limits.is_some() { Arc::from(kind.as_str()) } else { identity.clone() };
+        Ok(Account { name, kind, platform, width, batch, quotas, own, identity, counts_with, finest })
     }
 
-    /// The pace of this account, at its start.
-    pub fn pace(&self) -> Pace {
-        Pace::new(&self.quotas)
+    /// The permits of this account: shared with other processes, or of this one alone.
+    pub fn permits(&self, shared: Option<&Shared>) -> Permits {
+        match shared.filter(|_| Permits::are_shared(self.declared())) {
+            None => Permits::alone(self.declared(), self.own),
+            Some(shared) => {
+                let whose = (&*self.identity, &*self.counts_with);
+                Permits::shared(shared, self.declared(), self.own, whose, (self.width.max(1), self.batch.max(1)))
+            }
+        }
+    }
+
+    /// The limits that hold whatever is set for the run: the account's or the platform's.
+    pub fn declared(&self) -> &[Quota] {
+        &self.quotas[..self.quotas.len() - usize::from(self.own.is_some())]
     }
 
     /// The lane of an address: what the platform holds up together, split further where domains or addresses have their own pace.
@@ -81,6 +104,13 @@ impl Account {
             Scope::Address => LaneKey(Arc::from(format!("{}\0{}", key.0, to.as_str().to_ascii_lowercase()))),
         })
     }
+}
+
+fn spread(mut rate: Quota, batch: usize) -> Quota {
+    if batch > 1 {
+        gather(&mut rate, batch);
+    }
+    rate
 }
 
 /// A limit that counts deliveries, on an account whose requests carry many: the default burst of a hundredth of a second would make

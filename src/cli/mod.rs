@@ -12,6 +12,8 @@ use crate::exit;
 use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
+pub mod pace;
+
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
 #[command(
@@ -255,6 +257,9 @@ pub struct FlowFlags {
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Quota>,
+    /// At limits of hours and days.
+    #[command(flatten)]
+    pub pace: pace::PaceFlags,
     /// End the run after this time, finished or not; it can be resumed
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
     pub deadline: Option<Duration>,

@@ -25,6 +25,8 @@ pub struct Defaults {
     pub batch_size: Option<NonZeroUsize>,
     /// A pace over all accounts' own.
     pub rate: Option<Quota>,
+    /// A limit that is used up is waited for.
+    pub wait_quota: Option<bool>,
     /// What the final failure of a row does to the run.
     pub on_error: Option<OnError>,
     /// What bad rows do to a run before it starts.
@@ -201,6 +203,7 @@ impl Defaults {
             concurrency: reader.take("concurrency", width),
             batch_size: reader.take("batch_size", count),
             rate: reader.take("rate", quota),
+            wait_quota: reader.take("wait_quota", truth),
             on_error: reader.take("on_error", word),
             on_invalid: reader.take("on_invalid", word),
             in_doubt: reader.take("in_doubt", word),

@@ -40,11 +40,12 @@ pub const LATER: [Key; 8] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 18] = [
+pub const DEFAULTS: [Key; 19] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "100"),
     key("rate", "a rate such as 10/s", ""),
+    key("wait_quota", "true or false", "false"),
     key("on_error", "continue, abort or retry", "continue"),
     key("on_invalid", "refuse or skip", "refuse"),
     key("in_doubt", "ask, skip or resend", "ask"),
@@ -77,10 +78,11 @@ pub const ACCOUNT: [Key; 3] = [
 ];
 
 /// Keys of a rate that is written as keys.
-pub const LIMIT: [Key; 3] = [
+pub const LIMIT: [Key; 4] = [
     key("rate", "a rate such as 14/s", ""),
     key("per", "account, domain or address", "account"),
     key("burst", "a number above 0", "rate/100"),
+    key("of", "deliveries or requests", "deliveries"),
 ];
 
 /// Keys of a profile: those of the file, except `version` and `profiles`.

@@ -85,8 +85,8 @@ impl Lanes {
         let road = &self.roads[account];
         match widened(key, reach) {
             Some(Reach::Platform) => HoldKey::of(&["platform", &road.kind]),
-            Some(Reach::Account) => HoldKey::of(&["account", &road.kind, &road.name]),
-            Some(Reach::Row | Reach::Target) | None => HoldKey::of(&["lane", &road.kind, &road.name, &stem(key).0]),
+            Some(Reach::Account) => HoldKey::of(&["account", &road.kind, &road.identity]),
+            Some(Reach::Row | Reach::Target) | None => HoldKey::of(&["lane", &road.kind, &road.identity, &stem(key).0]),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::error::Reach;
 use crate::lane::hold::Hold;
 use crate::lane::road::{Lane, Road, Seat, Waiting};
 use crate::limit::{Quota, Scope, Unit};
+use crate::permits::{Claim, Permit};
 use crate::platform::{LaneKey, Share};
 use crate::state::holds::HoldKey;
 
@@ -26,6 +27,7 @@ mod gather;
 mod hold;
 mod holding;
 mod road;
+mod sharing;
 mod timers;
 mod turn;
 
@@ -87,7 +89,7 @@ pub enum Due {
 #[derive(Debug)]
 pub enum Turn {
     /// Send these of that lane together.
-    Batch(LaneKey, Vec<Delivery>),
+    Batch(LaneKey, Vec<Delivery>, Permit),
     /// This row waited without its content: read it again and put it there.
     Read(Ticket, Place),
     /// Nobody can go; the account has room, so more rows may be read.
@@ -135,6 +137,8 @@ pub struct Lanes {
     heard: HashMap<HoldKey, Instant>,
     timers: BinaryHeap<Reverse<(Instant, Wake)>>,
     max_wait: Duration,
+    /// A limit that is used up is waited for, however long that takes.
+    wait_quota: bool,
     /// Rows come one by one from a pipe: the first does not wait for the last.
     lingers: bool,
 }
@@ -157,6 +161,7 @@ impl Lanes {
                 full: VecDeque::new(),
                 alone_since: None,
                 kind: Arc::from(account.kind.as_str()),
+                identity: account.identity.clone(),
                 name: account.name.clone(),
                 hold: Hold::default(),
                 gathered: 0,
@@ -166,7 +171,7 @@ impl Lanes {
                     .filter(|quota| quota.scope == Scope::Account && !quota.rolls())
                     .map(|q| most_ahead(q, account))
                     .min(),
-                pace: account.pace(),
+                pace: account.permits(None),
                 held_until: None,
                 parked: false,
                 resting: 0,
@@ -187,6 +192,7 @@ impl Lanes {
             heard: HashMap::new(),
             timers: BinaryHeap::new(),
             max_wait,
+            wait_quota: false,
             lingers,
         }
     }
@@ -252,7 +258,7 @@ impl Lanes {
         }
         let first = place == Place::First;
         let lane = self.lanes.entry((account, key.clone())).or_default();
-        let seat = Seat { delivery, share, admitted: false };
+        let seat = Seat { delivery, share, admitted: false, claim: Claim::default() };
         let waiting = if road.batch > 1 || lane.rows < ROWS_OF_A_LANE || first {
             lane.rows += 1;
             if road.batch > 1 {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::delivery::{Delivery, Envelope};
 use crate::error::SendError;
 use crate::lane::hold::Hold;
-use crate::limit::pace::Pace;
+use crate::permits::{Claim, Permits};
 use crate::platform::{LaneKey, Share};
 use crate::recipient::Position;
 
@@ -45,6 +45,8 @@ pub(super) struct Seat {
     pub(super) share: Option<Share>,
     /// It has its permits of domain and address already.
     pub(super) admitted: bool,
+    /// Whether its address may have it, as all runs together know.
+    pub(super) claim: Claim,
 }
 
 impl Seat {
@@ -96,13 +98,15 @@ pub(super) struct Road {
     pub(super) alone_since: Option<Instant>,
     /// `smtp`, `slack` …: what the whole platform holds up.
     pub(super) kind: Arc<str>,
+    /// The endpoint, as all processes of this machine call it.
+    pub(super) identity: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) hold: Hold,
     /// Of those, the ones that are not handed to the platform yet.
     pub(super) gathered: usize,
     /// Under a limit, so many deliveries may be on their way to the wire at once: more would leave together when it opens.
     pub(super) most_ahead: Option<usize>,
-    pub(super) pace: Pace,
+    pub(super) pace: Permits,
     pub(super) held_until: Option<Instant>,
     /// Its pace makes it wait for longer than `--max-wait`.
     pub(super) parked: bool,

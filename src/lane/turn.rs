@@ -34,11 +34,14 @@ impl Lanes {
                 return Turn::Read(ticket, Place::Next);
             }
             let Some((key, listed)) = self.pick(account, more) else { return Turn::Hungry };
+            if self.roads[account].pace.claims() > 0 {
+                self.claim(account, &key);
+            }
             let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
             let road = &mut self.roads[account];
             if !self.heard.is_empty() {
                 let stem = stem(&key);
-                let heard = HoldKey::of(&["lane", &road.kind, &road.name, &stem.0]);
+                let heard = HoldKey::of(&["lane", &road.kind, &road.identity, &stem.0]);
                 if let Some(until) = self.heard.remove(&heard) {
                     lane.open = false;
                     let wait = until.duration_since(Instant::now());
@@ -69,8 +72,8 @@ impl Lanes {
             }
             let sealed = matches!(lane.waiting.front(), Some(Waiting::Sealed { .. }));
             let gathered = if road.batch > 1 || sealed { gather::shared(road, lane) } else { gather::single(road, lane) };
-            let Gathered { batch, held, rested } = gathered;
-            road.waiting -= batch.len() + rested.len();
+            let Gathered { batch, permit, held, rested, rested_set } = gathered;
+            road.waiting -= batch.len() + rested.len() + rested_set.as_ref().map_or(0, |(set, _)| set.len());
             if !batch.is_empty() {
                 road.calls += 1;
                 lane.in_flight += batch.len();
@@ -81,12 +84,12 @@ impl Lanes {
                 Some(Held::Lane(until)) => {
                     lane.open = false;
                     lane.held_until = Some(until);
-                    lane.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    lane.parked = !self.wait_quota && until.duration_since(Instant::now()) > self.max_wait;
                     self.timers.push(Reverse((until, Wake::Lane(account, key.clone()))));
                 }
                 Some(Held::Account(until)) => {
                     road.held_until = Some(until);
-                    road.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    road.parked = !self.wait_quota && until.duration_since(Instant::now()) > self.max_wait;
                     if !listed {
                         road.open.push_front(key.clone());
                     }
@@ -111,10 +114,15 @@ impl Lanes {
                 }
             }
             for (ticket, until) in rested {
-                self.rest(account, ticket, until, None);
+                let named = self.named(until);
+                self.rest(account, ticket, until, named);
+            }
+            if let Some((set, until)) = rested_set {
+                let named = self.named(until);
+                self.rest_together(account, set, until, named);
             }
             if !batch.is_empty() {
-                return Turn::Batch(key, batch);
+                return Turn::Batch(key, batch, permit);
             }
             self.forget_if_idle(account, &key);
         }

@@ -97,6 +97,8 @@ pub(crate) struct Lease {
     after: Vec<Nanos>,
     /// The part of each long window that they were counted in.
     counted_in: Vec<i64>,
+    /// Counted there and forfeited: the next look takes it back.
+    unused: i64,
     /// Slots of the next block, at most: what the last blocks were used for.
     appetite: usize,
     /// Its size when everything is used.
@@ -115,16 +117,12 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// The limits of the account that `identity` names, for the run `who`.
-    #[allow(clippy::too_many_arguments)]
     pub(crate) fn new(
         store: Arc<Mutex<PaceStore>>,
         quotas: &[Quota],
         identity: &str,
-        who: Key,
-        weight: u32,
-        strict: bool,
-        width: usize,
-        batch: usize,
+        (who, weight, strict): (Key, u32, bool),
+        (width, batch): (usize, usize),
     ) -> Self {
         let boot = boot();
         let even: Vec<&Quota> = quotas.iter().filter(|quota| !quota.rolls()).collect();
@@ -151,6 +149,7 @@ impl Lease {
             me,
             after: vec![0; limits.len()],
             counted_in: vec![0; long.len()],
+            unused: 0,
             limits,
             keys,
             long,
@@ -248,6 +247,7 @@ impl Lease {
             self.ready.pop_front();
         }
         if self.ready.len() < had {
+            self.unused += (had - self.ready.len()) as i64 * i64::from(self.each);
             self.appetite = (self.appetite / 2).max(1);
         }
     }
@@ -314,6 +314,9 @@ impl Lease {
         self.used_up = None;
         for (long, counted_in) in self.long.iter().zip(self.counted_in.iter_mut()) {
             let part = now.wall.div_euclid(long.part);
+            if self.unused > 0 {
+                ledger.use_up(&long.key, *counted_in, -self.unused, 0)?;
+            }
             let (used, earliest) = ledger.used(&long.key, part - long.counted + 1)?;
             *counted_in = part;
             left = left.min(i64::from(long.quota.count.get()) - used);
@@ -334,7 +337,11 @@ impl Lease {
         let mut leased = Vec::new();
         while (leased.len() as i64) < most {
             let before = next.clone();
-            let slot = slots::take(&self.limits, &mut next, count(self.each), now.mono, HEAD);
+            let mut slot = slots::take(&self.limits, &mut next, count(self.each), now.mono, HEAD);
+            if self.limits.is_empty() {
+                // Where it was counted it must be sent: no later than about now.
+                slot.until = now.mono + 2 * BLOCK;
+            }
             if leased.is_empty() && slot.at > horizon {
                 let wait = slot.at - horizon;
                 if contested {
@@ -368,6 +375,7 @@ impl Lease {
         }
         ledger.end()?;
         self.after = next;
+        self.unused = 0;
         self.ready.extend(leased);
         self.hungry = false;
         Ok(Asked::Granted)

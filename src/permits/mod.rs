@@ -44,7 +44,7 @@ impl Shared {
 }
 
 /// What a request that may leave was given.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Permit {
     slot: Option<Slot>,
     deliveries: u32,
@@ -81,43 +81,53 @@ impl Claim {
 pub struct Permits {
     /// What this process keeps for itself.
     own: Pace,
+    /// The account's limits among those.
+    kept: Vec<Quota>,
+    rate: Option<Quota>,
     lease: Option<Lease>,
     caps: Option<Caps>,
     /// So many passed the run's own limits and still need a permit of the account.
     passed: Option<usize>,
-    /// Every limit, for the case that nothing can be shared.
+    /// Every limit of the account, for the case that nothing can be shared.
     all: Vec<Quota>,
 }
 
 impl Permits {
-    /// Of this process alone.
-    pub fn alone(quotas: &[Quota]) -> Self {
-        Permits { own: Pace::new(quotas), lease: None, caps: None, passed: None, all: quotas.to_vec() }
+    /// Of this process alone: the account's limits, and the run's own `rate`.
+    pub fn alone(quotas: &[Quota], rate: Option<Quota>) -> Self {
+        let kept: Vec<Quota> = quotas.to_vec();
+        Permits { own: paced(&kept, rate), kept, rate, lease: None, caps: None, passed: None, all: quotas.to_vec() }
     }
 
-    /// With what processes share: `quotas` are the account's, `rate` the run's own. `identity` names the endpoint, `kind` the
-    /// platform; `width` requests of `batch` deliveries may be in flight.
+    /// With what processes share: `quotas` are the account's, `rate` the run's own. `whose` is the identity of the endpoint, and
+    /// with whom it counts what an address had; `width` how many requests of how many deliveries may be in flight.
     pub fn shared(
         shared: &Shared,
         quotas: &[Quota],
         rate: Option<Quota>,
-        identity: &str,
-        kind: &str,
-        width: usize,
-        batch: usize,
+        (identity, counts_with): (&str, &str),
+        (width, batch): (usize, usize),
     ) -> Self {
         let is_cap = |quota: &Quota| quota.scope == Scope::Address && quota.period >= Duration::from_secs(60);
         let leased: Vec<Quota> = quotas.iter().filter(|quota| quota.scope == Scope::Account).copied().collect();
         let capped: Vec<Quota> = quotas.iter().filter(|quota| is_cap(quota)).copied().collect();
-        let own: Vec<Quota> =
-            quotas.iter().filter(|quota| quota.scope != Scope::Account && !is_cap(quota)).copied().chain(rate).collect();
+        let kept: Vec<Quota> = quotas.iter().filter(|quota| quota.scope != Scope::Account && !is_cap(quota)).copied().collect();
         let lease = (!leased.is_empty()).then(|| {
             let who = key(&["run", &shared.run, identity]);
-            Lease::new(shared.store.clone(), &leased, identity, who, shared.priority.weight(), shared.strict, width, batch)
+            Lease::new(shared.store.clone(), &leased, identity, (who, shared.priority.weight(), shared.strict), (width, batch))
         });
-        let caps = (!capped.is_empty()).then(|| Caps::new(shared.store.clone(), kind, &capped));
-        let all = quotas.iter().copied().chain(rate).collect();
-        Permits { own: Pace::new(&own), lease, caps, passed: None, all }
+        let caps = (!capped.is_empty()).then(|| Caps::new(shared.store.clone(), counts_with, &capped));
+        Permits { own: paced(&kept, rate), kept, rate, lease, caps, passed: None, all: quotas.to_vec() }
+    }
+
+    /// The run's own rate from now on, beside the account's limits, which it never loosens; `None` takes it away.
+    pub fn set_own(&mut self, rate: Option<Quota>) {
+        (self.own, self.rate, self.passed) = (paced(&self.kept, rate), rate, None);
+    }
+
+    /// The run's own rate.
+    pub fn own(&self) -> Option<Quota> {
+        self.rate
     }
 
     /// Whether an account with these limits shares any of them.
@@ -221,6 +231,11 @@ impl Permits {
     fn go_alone(&mut self, error: &rusqlite::Error) {
         tracing::warn!(%error, "limits are not shared with other runs: this one goes on by its own pace");
         let all = std::mem::take(&mut self.all);
-        *self = Permits::alone(&all);
+        *self = Permits::alone(&all, self.rate);
     }
+}
+
+fn paced(quotas: &[Quota], rate: Option<Quota>) -> Pace {
+    let all: Vec<Quota> = quotas.iter().copied().chain(rate).collect();
+    Pace::new(&all)
 }

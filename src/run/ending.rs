@@ -28,7 +28,11 @@ impl Flow<'_> {
             let wait = until.duration_since(Instant::now());
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");
-            self.close(Exit::Stopped, Some(format!("what is left must wait for longer than --max-wait: resume after {when}")));
+            let reason = match self.lanes.used_up() {
+                Some(limit) => format!("{limit}: resume after {when}, or let the run wait with --wait-quota"),
+                None => format!("what is left must wait for longer than --max-wait: resume after {when}"),
+            };
+            self.close(Exit::Stopped, Some(reason));
             return true;
         }
         !rows.is_open() && self.lanes.is_empty()

@@ -28,7 +28,7 @@ impl Flow<'_> {
 
     pub(super) fn follow(&mut self, account: usize, packed: Packed, verdicts: Verdicts) {
         self.give_back(account, &packed);
-        let Packed { lane, batch } = packed;
+        let Packed { lane, batch, .. } = packed;
         for delivery in batch.deliveries() {
             self.flying.remove(&delivery.envelope.position);
         }

@@ -19,6 +19,8 @@ use crate::journal::damage::JournalError;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
+use crate::limit::Priority;
+use crate::permits::Permit;
 use crate::platform::LaneKey;
 use crate::prepare::Preparer;
 use crate::problem::Problem;
@@ -77,7 +79,9 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
-    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
+    let mut lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
+    let run = rules.folder.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    lanes.share(preparer.accounts(), &rules.state_dir, &run, (Priority::default(), false), rules.wait_quota);
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
     let mut flow = Flow {
@@ -167,6 +171,7 @@ struct Flying {
 struct Packed {
     lane: LaneKey,
     batch: Batch,
+    permit: Permit,
 }
 
 /// One step of a group that was gathered: first its intent is durable, then each batch is answered.

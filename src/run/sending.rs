@@ -59,9 +59,9 @@ impl Flow<'_> {
                 }
                 let backlog = self.preparer.accounts()[account].platform.backlog();
                 match self.lanes.turn(account, backlog, more) {
-                    Turn::Batch(lane, deliveries) => {
+                    Turn::Batch(lane, deliveries, permit) => {
                         rows += deliveries.len();
-                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
+                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch, permit }));
                     }
                     Turn::Read(ticket, place) => self.read_again(account, ticket, place)?,
                     Turn::Hungry => break Some(true),
@@ -129,7 +129,12 @@ impl Flow<'_> {
             self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });
         }
         let platform = self.preparer.accounts()[account].platform.clone();
+        // Its intent is durable by now, so that the slot of the limit is kept to the millisecond however long the disk took.
+        let leaves = self.lanes.leaves(account, packed.permit);
         self.tasks.spawn(async move {
+            if let Some(leaves) = leaves {
+                tokio::time::sleep_until(leaves).await;
+            }
             let answer = AssertUnwindSafe(platform.send(&packed.batch)).catch_unwind().await;
             let verdicts = answer.unwrap_or_else(|_| {
                 let error = SendError::new(ErrorKind::InDoubt, "sending failed inside notify; please report it");

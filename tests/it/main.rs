@@ -17,6 +17,7 @@ mod platforms;
 mod readme;
 mod routes;
 mod service;
+mod shared_limits;
 mod smpp;
 mod verbs;
 mod webhook;

@@ -87,7 +87,7 @@ impl World {
 
 fn lease(folder: &Path, quotas: &[Quota], name: &str, weight: u32) -> Lease {
     let store = Arc::new(Mutex::new(PaceStore::open(folder, 0).unwrap()));
-    Lease::new(store, quotas, "hook", key(&["run", name]), weight, false, 32, 1)
+    Lease::new(store, quotas, "hook", (key(&["run", name]), weight, false), (32, 1))
 }
 
 /// The most in any window of this length.
@@ -292,7 +292,7 @@ fn requests_and_deliveries_have_limits_of_their_own() {
     quotas[0].of = crate::limit::Unit::Requests;
     quotas[1].burst = NonZeroU32::new(50).unwrap();
     let store = Arc::new(Mutex::new(PaceStore::open(folder.path(), 0).unwrap()));
-    let mut lease = Lease::new(store, &quotas, "hook", key(&["run"]), 2, false, 8, 100);
+    let mut lease = Lease::new(store, &quotas, "hook", (key(&["run"]), 2, false), (8, 100));
     let (mut now, mut sent) = (Now { mono: SECOND, wall: WALL }, BTreeMap::new());
     while now.mono < 21 * SECOND {
         match lease.take(100, 1, 1000, now) {

@@ -92,6 +92,11 @@ impl Account {
         &self.quotas[..self.quotas.len() - usize::from(self.own.is_some())]
     }
 
+    /// The rate as it holds for this account, whose requests may carry many.
+    pub fn own_rate(&self, rate: Quota) -> Quota {
+        spread(rate, self.batch)
+    }
+
     /// The lane of an address: what the platform holds up together, split further where domains or addresses have their own pace.
     ///
     /// # Errors

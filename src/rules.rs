@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::config;
 use crate::journal::folder::RunFolder;
+use crate::priority::Precedence;
 
 /// `--on-error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
@@ -62,7 +63,7 @@ pub struct Rules {
     pub on_error: OnError,
     /// Rows of one journal group and deliveries of one request, at most (`-b`).
     pub batch_size: usize,
-    /// A wait longer than this leaves its rows pending.
+    /// A wait longer than this, of a row, a lane or an account, leaves its rows pending; where only such rows are left the run ends.
     pub max_wait: Duration,
     /// A limit that is used up is waited for, however long that takes (`--wait-quota`).
     pub wait_quota: bool,
@@ -70,6 +71,8 @@ pub struct Rules {
     pub grace: Duration,
     /// When the run ends, finished or not.
     pub deadline: Option<Duration>,
+    /// Who goes before whom.
+    pub precedence: Precedence,
     /// What becomes of rows in doubt while the run lasts.
     pub in_doubt: Doubt,
     /// Where spool and journal are.

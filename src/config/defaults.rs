@@ -11,7 +11,9 @@ use super::duration;
 use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
+use crate::hook::notice::Notices;
 use crate::limit::Quota;
+use crate::priority::{BadPriority, Priority};
 use crate::problem::did_you_mean;
 
 /// The `defaults:` block. Every value is absent until somebody wrote it, so that a flag, or the caller's own default, can stand in.
@@ -27,6 +29,10 @@ pub struct Defaults {
     pub rate: Option<Quota>,
     /// A limit that is used up is waited for.
     pub wait_quota: Option<bool>,
+    /// What rows are worth that say nothing of it.
+    pub priority: Option<Priority>,
+    /// Critical rows go first alone.
+    pub strict_priority: Option<bool>,
     /// What the final failure of a row does to the run.
     pub on_error: Option<OnError>,
     /// What bad rows do to a run before it starts.
@@ -55,6 +61,16 @@ pub struct Defaults {
     pub from: Option<String>,
     /// `--reply-to`.
     pub reply_to: Option<String>,
+    /// `--on-result`.
+    pub on_result: Option<String>,
+    /// `--on-finish`.
+    pub on_finish: Option<String>,
+    /// `--notify-on`.
+    pub notify_on: Option<Notices>,
+    /// `--metrics-file`.
+    pub metrics_file: Option<String>,
+    /// `--metrics-listen`, as it was written.
+    pub metrics_listen: Option<String>,
 }
 
 /// The `retries:` block.
@@ -204,6 +220,8 @@ impl Defaults {
             batch_size: reader.take("batch_size", count),
             rate: reader.take("rate", quota),
             wait_quota: reader.take("wait_quota", truth),
+            priority: reader.take("priority", priority),
+            strict_priority: reader.take("strict_priority", truth),
             on_error: reader.take("on_error", word),
             on_invalid: reader.take("on_invalid", word),
             in_doubt: reader.take("in_doubt", word),
@@ -217,6 +235,11 @@ impl Defaults {
             lenient: reader.take("lenient", truth),
             from: reader.take("from", text),
             reply_to: reader.take("reply_to", text),
+            on_result: reader.take("on_result", text),
+            on_finish: reader.take("on_finish", text),
+            notify_on: reader.take("notify_on", word),
+            metrics_file: reader.take("metrics_file", text),
+            metrics_listen: reader.take("metrics_listen", text),
             retries: Retries::read(block, reader.mistakes),
         }
     }
@@ -246,15 +269,15 @@ impl Retries {
 }
 
 /// One block being read.
-struct Reader<'a> {
-    block: &'a Node,
-    name: &'static str,
-    known: Vec<&'static str>,
-    mistakes: &'a mut Vec<Mistake>,
+pub(super) struct Reader<'a> {
+    pub(super) block: &'a Node,
+    pub(super) name: &'static str,
+    pub(super) known: Vec<&'static str>,
+    pub(super) mistakes: &'a mut Vec<Mistake>,
 }
 
 impl Reader<'_> {
-    fn unknown(&mut self) {
+    pub(super) fn unknown(&mut self) {
         if !matches!(self.block.kind, Kind::Map(_) | Kind::Null) {
             let misfit = Misfit { what: format!("`{}` takes keys, not {}", self.name, shown(self.block)), help: None };
             self.mistakes.push(Mistake { at: self.block.at, mark: String::new(), misfit });
@@ -266,7 +289,7 @@ impl Reader<'_> {
         }
     }
 
-    fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
         let entry = self.block.entry(key).filter(|entry| !entry.node.is_null())?;
         match read(&entry.node) {
             Ok(value) => Some(value),
@@ -291,6 +314,10 @@ fn text(node: &Node) -> Result<String, String> {
 
 fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
     text(node)?.parse()
+}
+
+fn priority(node: &Node) -> Result<Priority, String> {
+    text(node)?.parse().map_err(|bad: BadPriority| bad.to_string())
 }
 
 fn dedupe(node: &Node) -> Result<Dedupe, String> {

@@ -12,15 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::backoff::Backoff;
+use crate::changes::Changes;
 use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::config::defaults::{self, Defaults, Width};
 use crate::exit::{Exit, Failure};
 use crate::job::accounts::addressing_of;
+use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::platform::Opening;
 use crate::prepare::{Bad, Prepared, Preparer};
+use crate::priority::Precedence;
 use crate::problem::{self, Problem};
 use crate::recipient::{Addressing, Vars};
 use crate::rules::{Doubt, OnError, Rules};
@@ -30,6 +33,8 @@ use crate::template::compiled::{Options, Template};
 use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
+pub mod precedence;
+pub mod watching;
 
 /// Rows checked in one piece by all cores.
 const CHECK_CHUNK: usize = 4096;
@@ -66,6 +71,9 @@ pub struct Settings {
     /// `--wait-quota`.
     #[serde(default)]
     pub wait_quota: bool,
+    /// `--priority --strict-priority` and the weights.
+    #[serde(default)]
+    pub precedence: Precedence,
     /// `--deadline`.
     pub deadline: Option<Duration>,
     /// `--timeout`.
@@ -98,6 +106,9 @@ pub struct Settings {
     /// `--platform-file`, absolute.
     #[serde(default)]
     pub platform_files: Vec<PathBuf>,
+    /// Hooks, notices, metrics.
+    #[serde(default)]
+    pub watching: Watching,
 }
 
 /// Rows of one journal group where `-b` does not say.
@@ -159,6 +170,7 @@ impl Settings {
             batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
             wait_quota: flow.pace.wait_quota || config.defaults.wait_quota.unwrap_or_default(),
+            precedence: precedence::of(config, &flow.order),
             deadline: flow.deadline.or(*deadline),
             timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
             final_timeout: flow.final_timeout.or(*final_timeout),
@@ -172,8 +184,26 @@ impl Settings {
             accounts: Vec::new(),
             by_url: Vec::new(),
             platform_files: global.platform_file.iter().map(|path| cwd.join(path)).collect(),
+            watching: Watching::new(&config.defaults, global, &flow.hooks, &cwd)?,
             cwd,
         })
+    }
+
+    /// What was set while an earlier life of the run lasted (`notify set`).
+    pub fn take_up(&mut self, changes: &Changes) {
+        if let Some(rate) = changes.rate {
+            self.rate = rate;
+        }
+        match changes.concurrency {
+            Some(Width::Fixed(width)) => self.concurrency = Some(width),
+            Some(Width::Auto) => self.concurrency = None,
+            None => {}
+        }
+        self.batch_size = changes.batch_size.or(self.batch_size);
+        self.max_wait = changes.max_wait.unwrap_or(self.max_wait);
+        self.grace = changes.grace.unwrap_or(self.grace);
+        self.backoff.retries = changes.retries.unwrap_or(self.backoff.retries);
+        self.backoff.max_delay = changes.max_delay.unwrap_or(self.backoff.max_delay);
     }
 
     /// What a resumed run may be told anew.
@@ -185,6 +215,7 @@ impl Settings {
         }
         self.concurrency = flow.concurrency.or(self.concurrency);
         self.rate = flow.rate.or(self.rate);
+        precedence::amend(&mut self.precedence, &flow.order);
         self.batch_size = flow.batch_size.or(self.batch_size);
         self.wait_quota |= flow.pace.wait_quota;
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
@@ -211,6 +242,7 @@ impl Settings {
             wait_quota: self.wait_quota,
             grace: self.grace,
             deadline: self.deadline,
+            precedence: self.precedence,
             in_doubt: self.in_doubt,
             folder: folder.clone(),
             state_dir: folder.path.ancestors().nth(2).unwrap_or(&folder.path).to_owned(),

@@ -62,7 +62,7 @@ pub(super) fn single(road: &mut Road, lane: &mut Lane) -> Gathered {
         gathered.held = Some(Held::Lane(until));
         return gathered;
     }
-    match road.pace.ready(1, 1, road.waiting) {
+    match road.pace.ready(1, 1, road.demand()) {
         Err(wait) => {
             gathered.held = Some(Held::Account(Instant::now() + wait));
             return gathered;
@@ -82,11 +82,12 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     let mut gathered = Gathered::default();
     if let Some(Waiting::Sealed { set, .. }) = lane.waiting.front() {
         if let Err(until) = admitted_all(&mut road.pace, set) {
-            gathered.rested_set = Some((set.iter().map(|delivery| Ticket::of(&delivery.envelope)).collect(), until));
+            gathered.rested_set =
+                Some((set.iter().map(|delivery| Ticket::of(&delivery.envelope, lane.priority)).collect(), until));
             lane.waiting.pop_front();
             return gathered;
         }
-        match road.pace.ready(set.len(), set.len(), road.waiting) {
+        match road.pace.ready(set.len(), set.len(), road.demand()) {
             Err(wait) => gathered.held = Some(Held::Account(Instant::now() + wait)),
             Ok((_, permit)) => {
                 gathered.permit = permit;
@@ -99,7 +100,7 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     }
     let mut seats: Vec<Box<Seat>> = Vec::new();
     let (mut bytes, mut known) = (0usize, HashSet::new());
-    while seats.len() < road.batch {
+    while seats.len() < road.batch.min(road.most) {
         let Some(Waiting::Row(seat)) = lane.waiting.front_mut() else { break };
         let fits = match &seat.share {
             // It goes alone.
@@ -118,7 +119,7 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
             break;
         }
         if let Err(until) = admitted(&mut road.pace, seat) {
-            gathered.rested.push((seat.ticket(), until));
+            gathered.rested.push((seat.ticket(lane.priority), until));
             road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
             lane.waiting.pop_front();
             continue;
@@ -135,13 +136,13 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
         }
     }
     lane.rows -= seats.len() + gathered.rested.len();
-    road.rows -= seats.len() + gathered.rested.len();
+    road.rank(lane.priority).rows -= seats.len() + gathered.rested.len();
     let freed: usize = seats.iter().filter_map(|seat| seat.share).map(|share| share.bytes).sum();
     road.bytes = road.bytes.saturating_sub(freed);
     if seats.is_empty() {
         return gathered;
     }
-    let taken = match road.pace.ready(seats.len(), 1, road.waiting) {
+    let taken = match road.pace.ready(seats.len(), 1, road.demand()) {
         Ok((admitted, permit)) => {
             gathered.permit = permit;
             admitted.min(seats.len())
@@ -154,7 +155,7 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     // What the pace did not admit goes back where it stood, with the permits that it has.
     for seat in seats.drain(taken..).rev() {
         lane.rows += 1;
-        road.rows += 1;
+        road.rank(lane.priority).rows += 1;
         road.bytes += seat.share.map_or(0, |share| share.bytes);
         lane.waiting.push_front(Waiting::Row(seat));
     }

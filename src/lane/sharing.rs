@@ -8,30 +8,23 @@ use tokio::time::Instant;
 use crate::account::Account;
 use crate::lane::Lanes;
 use crate::lane::road::Waiting;
-use crate::limit::Priority;
 use crate::permits::{Claim, Permit, Permits, Shared};
 use crate::platform::LaneKey;
+use crate::priority::Precedence;
 
 /// Rows that are asked about with one look at what all runs share.
 const ASKED: usize = 64;
 
 impl Lanes {
-    /// From here on limits are kept together with all processes that use the same state folder. `strict`: of runs that compete, the one
-    /// with the higher priority goes first alone. `wait_quota`: a limit that is used up is waited for, however long that takes. Where
+    /// From here on limits are kept together with all processes that use the same state folder; `precedence` says
+    /// what this run is worth beside others. `wait_quota`: a limit that is used up is waited for, however long that takes. Where
     /// nothing can be shared, that is told once and each goes by its own pace.
-    pub fn share(
-        &mut self,
-        accounts: &[Account],
-        folder: &Path,
-        run: &str,
-        (priority, strict): (Priority, bool),
-        wait_quota: bool,
-    ) {
+    pub fn share(&mut self, accounts: &[Account], folder: &Path, run: &str, precedence: Precedence, wait_quota: bool) {
         self.wait_quota = wait_quota;
         if !accounts.iter().any(|account| Permits::are_shared(account.declared())) {
             return;
         }
-        match Shared::open(folder, run, priority, strict) {
+        match Shared::open(folder, run, precedence) {
             Ok(shared) => {
                 for (road, account) in self.roads.iter_mut().zip(accounts) {
                     road.pace = account.permits(Some(&shared));
@@ -53,7 +46,7 @@ impl Lanes {
             Some(format!("account {} has used up its limit of {quota}", road.name))
         });
         by_account.or_else(|| {
-            self.roads.iter().filter(|road| road.waiting + road.resting > 0).find_map(|road| {
+            self.roads.iter().filter(|road| road.waiting() + road.resting() > 0).find_map(|road| {
                 let quota = road.pace.capped()?;
                 Some(format!("some addresses have had all that account {} allows, {quota}", road.name))
             })
@@ -79,7 +72,8 @@ impl Lanes {
         } else {
             (1, road.width.saturating_sub(road.calls).min(road.pace.claims()).min(ASKED).saturating_sub(1))
         };
-        let keys: Vec<LaneKey> = std::iter::once(key).chain(road.open.iter().take(lanes)).cloned().collect();
+        let keys: Vec<LaneKey> =
+            std::iter::once(key).chain(road.ranks[key.priority() as usize].open.iter().take(lanes)).cloned().collect();
         let mut asked: Vec<(usize, usize, String, String)> = Vec::new();
         for (at, key) in keys.iter().enumerate() {
             let Some(lane) = self.lanes.get(&(account, key.clone())).filter(|lane| lane.held_until.is_none()) else { continue };

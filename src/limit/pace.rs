@@ -143,6 +143,10 @@ fn nanos(time: Duration) -> Nanos {
 pub struct Pace {
     account: Gate,
     requests: Gate,
+    /// The run's own pace (`--rate`), which may be another from one moment to the next.
+    own: Option<(Quota, Gate)>,
+    /// Permits of it that no delivery has used yet.
+    spare: usize,
     /// The request has its permit, its deliveries have not.
     asked: bool,
     domain: Vec<Quota>,
@@ -162,6 +166,8 @@ impl Pace {
         Pace {
             account: Gate::new(&deliveries),
             requests: Gate::new(&requests),
+            own: None,
+            spare: 0,
             asked: false,
             domain: of(Scope::Domain),
             address: of(Scope::Address),
@@ -169,6 +175,17 @@ impl Pace {
             prune_at: 4096,
             start: RunClock.now(),
         }
+    }
+
+    /// The run's own pace from now on, beside the quotas, which it never loosens; `None` takes it away.
+    pub fn set_own(&mut self, rate: Option<Quota>) {
+        self.own = rate.map(|rate| (rate, Gate::new(&[rate])));
+        self.spare = 0;
+    }
+
+    /// The run's own pace.
+    pub fn own(&self) -> Option<Quota> {
+        self.own.as_ref().map(|(rate, _)| *rate)
     }
 
     /// The finest scope that has a quota of its own: what its lanes must be told apart by.
@@ -231,9 +248,17 @@ impl Pace {
             self.requests.admit(1)?;
             self.asked = true;
         }
-        let admitted = self.account.admit(u32::try_from(deliveries).unwrap_or(u32::MAX))?;
+        let mut wanted = deliveries;
+        if let Some((_, own)) = &mut self.own {
+            if self.spare == 0 {
+                self.spare = own.admit(u32::try_from(deliveries).unwrap_or(u32::MAX))? as usize;
+            }
+            wanted = wanted.min(self.spare);
+        }
+        let admitted = self.account.admit(u32::try_from(wanted).unwrap_or(u32::MAX))? as usize;
+        self.spare = self.spare.saturating_sub(admitted);
         self.asked = false;
-        Ok(admitted as usize)
+        Ok(admitted)
     }
 
     fn prune(&mut self) {
@@ -290,6 +315,21 @@ mod tests {
         // 9999 intervals of 600 ms: the longer window binds, and nothing of it is lost.
         let last = times[9_999] as f64;
         assert!(last <= 9_999.0 * 600.0 / 0.97, "took {last} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_runs_own_pace_may_change_and_never_loosens_a_quota() {
+        let mut pace = Pace::new(&quotas(&[("10/s", Scope::Account)]));
+        let took = |times: &[u128]| times[times.len() - 1] - times[0];
+        pace.set_own(Some("2/s".parse().unwrap()));
+        let slow = took(&drive(&mut pace, 11).await);
+        assert!((4900..=5100).contains(&slow), "2/s: {slow} ms for 10");
+        pace.set_own(Some("100/s".parse().unwrap()));
+        let fast = took(&drive(&mut pace, 101).await);
+        assert!((9900..=10_200).contains(&fast), "the quota of 10/s holds: {fast} ms for 100");
+        pace.set_own(None);
+        let bare = took(&drive(&mut pace, 101).await);
+        assert!((9900..=10_200).contains(&bare), "{bare} ms for 100");
     }
 
     #[tokio::test(start_paused = true)]

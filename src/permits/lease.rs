@@ -45,6 +45,15 @@ const PARTS: i64 = 1000;
 /// Between a permit and the wire, in milliseconds: so much longer than its period a long window is kept.
 const WAY: i64 = 250;
 
+/// What a run could send.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// Rows that want to go.
+    pub waiting: usize,
+    /// There is width for another request behind this one.
+    pub more: bool,
+}
+
 /// Why there is no permit.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -103,7 +112,7 @@ pub(crate) struct Lease {
     appetite: usize,
     /// Its size when everything is used.
     whole: usize,
-    /// Somebody waits for a permit.
+    /// Rows are ready that the limit alone holds up.
     hungry: bool,
     was_hungry: bool,
     known: bool,
@@ -179,27 +188,26 @@ impl Lease {
     }
 
     /// A slot for a request of so many deliveries, or of fewer where a limit allows fewer at once, but not of fewer than `least`.
-    /// `waiting`: rows that want to go.
-    pub(crate) fn take(&mut self, deliveries: u32, least: u32, waiting: usize, now: Now) -> Result<(u32, Slot), Refused> {
+    pub(crate) fn take(&mut self, deliveries: u32, least: u32, demand: Demand, now: Now) -> Result<(u32, Slot), Refused> {
         let most = self.limits.iter().filter_map(Slots::most).min();
         let wanted = deliveries.min(most.unwrap_or(deliveries)).max(1);
         self.forfeit(now);
         if self.ready.is_empty() {
-            self.ask_when_due(wanted, least, waiting, now)?;
+            self.ask_when_due(wanted, least, demand.waiting, now)?;
         }
         match self.ready.front().map(|leased| leased.slot.at) {
             Some(at) if at <= now.mono + self.lead => {}
             at => {
                 self.hungry = true;
                 let wait = at.map_or(self.not_before, |at| at - self.lead) - now.mono;
-                self.refill(waiting, now);
+                self.refill(demand.waiting, now);
                 return Err(Refused::Wait(Duration::from_nanos(wait.max(MS / 10).unsigned_abs())));
             }
         }
         let Some(Leased { slot, .. }) = self.ready.pop_front() else {
             return Err(Refused::Wait(Duration::from_millis(1)));
         };
-        self.refill(waiting, now);
+        self.hungry = demand.more && demand.waiting > 1;
         Ok((self.each, slot))
     }
 
@@ -358,7 +366,7 @@ impl Lease {
             ends = ends.min(slot.at + BLOCK);
             leased.push(Leased { slot, before });
         }
-        if leased.len() >= self.appetite {
+        if self.hungry && leased.len() >= self.appetite {
             self.appetite = (self.appetite * 2).min(self.whole);
         }
         let granted = leased.len() as i64 * each;
@@ -377,7 +385,6 @@ impl Lease {
         self.after = next;
         self.unused = 0;
         self.ready.extend(leased);
-        self.hungry = false;
         Ok(Asked::Granted)
     }
 

@@ -12,10 +12,13 @@ use tokio::time::Instant;
 
 use crate::limit::pace::Pace;
 use crate::limit::slots::{Nanos, Slot};
-use crate::limit::{Priority, Quota, Scope};
+use crate::limit::{Quota, Scope};
 use crate::permits::caps::Caps;
 use crate::permits::clock::Now;
 use crate::permits::lease::{Lease, Refused};
+
+pub use crate::permits::lease::Demand;
+use crate::priority::Precedence;
 use crate::state::pace::{PaceStore, key};
 
 mod caps;
@@ -28,18 +31,20 @@ mod lease;
 pub struct Shared {
     store: Arc<Mutex<PaceStore>>,
     run: Arc<str>,
-    priority: Priority,
+    weight: u32,
     strict: bool,
 }
 
 impl Shared {
-    /// Opens them in this folder, for this run. `strict`: of runs that compete, the one with the higher priority goes first alone.
+    /// Opens them in this folder, for this run, which has that weight beside others. Where any of them is strict, the heavier goes first
+    /// alone.
     ///
     /// # Errors
     /// The disk, or a database of a newer program.
-    pub fn open(folder: &Path, run: &str, priority: Priority, strict: bool) -> rusqlite::Result<Self> {
+    pub fn open(folder: &Path, run: &str, precedence: Precedence) -> rusqlite::Result<Self> {
         let store = PaceStore::open(folder, Now::read().wall)?;
-        Ok(Shared { store: Arc::new(Mutex::new(store)), run: Arc::from(run), priority, strict })
+        let weight = precedence.weights.of(precedence.priority).get();
+        Ok(Shared { store: Arc::new(Mutex::new(store)), run: Arc::from(run), weight, strict: precedence.strict })
     }
 }
 
@@ -81,9 +86,6 @@ impl Claim {
 pub struct Permits {
     /// What this process keeps for itself.
     own: Pace,
-    /// The account's limits among those.
-    kept: Vec<Quota>,
-    rate: Option<Quota>,
     lease: Option<Lease>,
     caps: Option<Caps>,
     /// So many passed the run's own limits and still need a permit of the account.
@@ -95,8 +97,7 @@ pub struct Permits {
 impl Permits {
     /// Of this process alone: the account's limits, and the run's own `rate`.
     pub fn alone(quotas: &[Quota], rate: Option<Quota>) -> Self {
-        let kept: Vec<Quota> = quotas.to_vec();
-        Permits { own: paced(&kept, rate), kept, rate, lease: None, caps: None, passed: None, all: quotas.to_vec() }
+        Permits { own: paced(quotas, rate), lease: None, caps: None, passed: None, all: quotas.to_vec() }
     }
 
     /// With what processes share: `quotas` are the account's, `rate` the run's own. `whose` is the identity of the endpoint, and
@@ -114,20 +115,21 @@ impl Permits {
         let kept: Vec<Quota> = quotas.iter().filter(|quota| quota.scope != Scope::Account && !is_cap(quota)).copied().collect();
         let lease = (!leased.is_empty()).then(|| {
             let who = key(&["run", &shared.run, identity]);
-            Lease::new(shared.store.clone(), &leased, identity, (who, shared.priority.weight(), shared.strict), (width, batch))
+            Lease::new(shared.store.clone(), &leased, identity, (who, shared.weight, shared.strict), (width, batch))
         });
         let caps = (!capped.is_empty()).then(|| Caps::new(shared.store.clone(), counts_with, &capped));
-        Permits { own: paced(&kept, rate), kept, rate, lease, caps, passed: None, all: quotas.to_vec() }
+        Permits { own: paced(&kept, rate), lease, caps, passed: None, all: quotas.to_vec() }
     }
 
     /// The run's own rate from now on, beside the account's limits, which it never loosens; `None` takes it away.
     pub fn set_own(&mut self, rate: Option<Quota>) {
-        (self.own, self.rate, self.passed) = (paced(&self.kept, rate), rate, None);
+        self.own.set_own(rate);
+        self.passed = None;
     }
 
     /// The run's own rate.
     pub fn own(&self) -> Option<Quota> {
-        self.rate
+        self.own.own()
     }
 
     /// Whether an account with these limits shares any of them.
@@ -178,11 +180,11 @@ impl Permits {
     }
 
     /// The account's permit for a request, and for so many deliveries in it (fewer, where a limit allows fewer at once); or how long
-    /// until there is one. `least`: no fewer than so many can go. `waiting`: rows that want to go.
+    /// until there is one. `least`: no fewer than so many can go. `demand`: what else wants to go.
     ///
     /// # Errors
     /// The wait.
-    pub fn ready(&mut self, deliveries: usize, least: usize, waiting: usize) -> Result<(usize, Permit), Duration> {
+    pub fn ready(&mut self, deliveries: usize, least: usize, demand: Demand) -> Result<(usize, Permit), Duration> {
         let passed = match self.passed {
             Some(passed) => passed.min(deliveries),
             None => self.own.ready(deliveries)?,
@@ -191,13 +193,13 @@ impl Permits {
         let count = |deliveries: usize| u32::try_from(deliveries).unwrap_or(u32::MAX);
         // Where a limit of the run lets fewer go, they go: it was not made for what must go together.
         let (wanted, least) = (count(passed.max(least)), count(least));
-        let permit = match self.lease.as_mut().map(|lease| lease.take(wanted, least, waiting, Now::read())) {
+        let permit = match self.lease.as_mut().map(|lease| lease.take(wanted, least, demand, Now::read())) {
             None => Permit { slot: None, deliveries: wanted },
             Some(Ok((deliveries, slot))) => Permit { slot: Some(slot), deliveries },
             Some(Err(Refused::Wait(wait))) => return Err(wait),
             Some(Err(Refused::Broken(error))) => {
                 self.go_alone(&error);
-                return self.ready(deliveries, least as usize, waiting);
+                return self.ready(deliveries, least as usize, demand);
             }
         };
         self.passed = None;
@@ -231,11 +233,12 @@ impl Permits {
     fn go_alone(&mut self, error: &rusqlite::Error) {
         tracing::warn!(%error, "limits are not shared with other runs: this one goes on by its own pace");
         let all = std::mem::take(&mut self.all);
-        *self = Permits::alone(&all, self.rate);
+        *self = Permits::alone(&all, self.own.own());
     }
 }
 
 fn paced(quotas: &[Quota], rate: Option<Quota>) -> Pace {
-    let all: Vec<Quota> = quotas.iter().copied().chain(rate).collect();
-    Pace::new(&all)
+    let mut pace = Pace::new(quotas);
+    pace.set_own(rate);
+    pace
 }

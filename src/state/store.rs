@@ -24,6 +24,9 @@ const TABLES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS cap (key BLOB, who BLOB, at INTEGER NOT NULL, until INTEGER NOT NULL,
         PRIMARY KEY (key, who)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS cap_over ON cap (until)",
+    // control.rs: what was asked of a process that works on a run, and what it said.
+    "CREATE TABLE IF NOT EXISTS control (id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, pid INTEGER NOT NULL,
+       word TEXT NOT NULL, at INTEGER NOT NULL, heard INTEGER NOT NULL DEFAULT 0, done INTEGER, answer TEXT)",
 ];
 
 /// Whether what is written must survive a power cut.

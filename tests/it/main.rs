@@ -14,6 +14,7 @@ mod manners;
 mod newcomer;
 mod peers;
 mod platforms;
+mod priority;
 mod readme;
 mod routes;
 mod service;

@@ -17,6 +17,7 @@ pub mod backoff;
 pub mod config;
 pub mod journal;
 pub mod limit;
+pub mod recovery;
 pub mod report;
 pub mod sms;
 pub mod source;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::config;
 use crate::journal::folder::RunFolder;
+use crate::recovery::policy::Policy;
 
 /// `--on-error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
@@ -70,6 +71,8 @@ pub struct Rules {
     pub deadline: Option<Duration>,
     /// What becomes of rows in doubt while the run lasts.
     pub in_doubt: Doubt,
+    /// Recovery, threshold, canary.
+    pub recovery: Policy,
     /// Where spool and journal are.
     pub folder: RunFolder,
     /// What all runs of this machine share is in `state.db` here.

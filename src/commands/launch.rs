@@ -59,6 +59,7 @@ pub(crate) struct Order {
 /// Takes a new list from its first byte to the report.
 pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Exit, Failure> {
     let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name } = order;
+    settings.begin_with(&new.canary);
     let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
     sweep(&scene.state_dir);
     let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;

@@ -116,6 +116,7 @@ fn put(config: &mut Config, name: &str, one: OneOff) {
         platform: one.platform,
         limits: None,
         concurrency: None,
+        shaping: None,
         settings: one.settings,
     });
 }

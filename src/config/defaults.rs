@@ -13,6 +13,7 @@ use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
 use crate::limit::Quota;
 use crate::problem::did_you_mean;
+use crate::recovery::threshold::Threshold;
 
 /// The `defaults:` block. Every value is absent until somebody wrote it, so that a flag, or the caller's own default, can stand in.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -53,6 +54,14 @@ pub struct Defaults {
     pub from: Option<String>,
     /// `--reply-to`.
     pub reply_to: Option<String>,
+    /// So many failures, or such a share, stop the run.
+    pub halt_on_failures: Option<Threshold>,
+    /// Rows that must be settled before a share counts.
+    pub halt_min: Option<u64>,
+    /// Rows that go first.
+    pub canary: Option<u64>,
+    /// How long the run waits after them.
+    pub hold: Option<Duration>,
 }
 
 /// The `retries:` block.
@@ -214,6 +223,10 @@ impl Defaults {
             lenient: reader.take("lenient", truth),
             from: reader.take("from", text),
             reply_to: reader.take("reply_to", text),
+            halt_on_failures: reader.take("halt_on_failures", threshold),
+            halt_min: reader.take("halt_min", whole),
+            canary: reader.take("canary", |node| count(node).map(|rows| rows.get() as u64)),
+            hold: reader.take("hold", time),
             retries: Retries::read(block, reader.mistakes),
         }
     }
@@ -243,15 +256,15 @@ impl Retries {
 }
 
 /// One block being read.
-struct Reader<'a> {
-    block: &'a Node,
-    name: &'static str,
-    known: Vec<&'static str>,
-    mistakes: &'a mut Vec<Mistake>,
+pub(super) struct Reader<'a> {
+    pub(super) block: &'a Node,
+    pub(super) name: &'static str,
+    pub(super) known: Vec<&'static str>,
+    pub(super) mistakes: &'a mut Vec<Mistake>,
 }
 
 impl Reader<'_> {
-    fn unknown(&mut self) {
+    pub(super) fn unknown(&mut self) {
         if !matches!(self.block.kind, Kind::Map(_) | Kind::Null) {
             let misfit = Misfit { what: format!("`{}` takes keys, not {}", self.name, shown(self.block)), help: None };
             self.mistakes.push(Mistake { at: self.block.at, mark: String::new(), misfit });
@@ -263,7 +276,7 @@ impl Reader<'_> {
         }
     }
 
-    fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
         let entry = self.block.entry(key).filter(|entry| !entry.node.is_null())?;
         match read(&entry.node) {
             Ok(value) => Some(value),
@@ -286,7 +299,7 @@ fn text(node: &Node) -> Result<String, String> {
     }
 }
 
-fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
+pub(super) fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
     text(node)?.parse()
 }
 
@@ -341,7 +354,7 @@ fn truth(node: &Node) -> Result<bool, String> {
     }
 }
 
-fn time(node: &Node) -> Result<Duration, String> {
+pub(super) fn time(node: &Node) -> Result<Duration, String> {
     match &node.kind {
         Kind::Text(text) => duration::parse(text),
         Kind::Number(number) => duration::parse(&number.to_string()),
@@ -351,6 +364,14 @@ fn time(node: &Node) -> Result<Duration, String> {
 
 fn some_time(node: &Node) -> Result<Duration, String> {
     time(node).and_then(|length| if length.is_zero() { Err("write a length of time above 0".to_owned()) } else { Ok(length) })
+}
+
+fn threshold(node: &Node) -> Result<Threshold, String> {
+    match &node.kind {
+        Kind::Number(number) => number.to_string().parse(),
+        Kind::Text(text) => text.parse(),
+        _ => Err(format!("write a share such as 5%, or a number above 0, not {}", shown(node))),
+    }
 }
 
 fn quota(node: &Node) -> Result<Quota, String> {

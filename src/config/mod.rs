@@ -25,6 +25,7 @@ mod file;
 mod layer;
 mod literal;
 mod paths;
+pub mod recovery;
 mod request;
 pub mod schema;
 pub mod secret;
@@ -51,6 +52,8 @@ const MOST_PROBLEMS: usize = 50;
 pub struct Config {
     /// The `defaults:` block.
     pub defaults: Defaults,
+    /// The `recovery:` block.
+    pub recovery: recovery::Recovery,
     /// By name; `outbox` is always there.
     pub accounts: BTreeMap<Arc<str>, AccountConfig>,
     /// Where templates are looked for, nearest first: `templates:`, `./templates`, `templates` beside the user's config.
@@ -79,6 +82,7 @@ impl Config {
         paths::absolute(&mut tree, &sources, request);
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
+        let recovery = tree.get("recovery").map(|block| recovery::Recovery::read(block, &mut Vec::new())).unwrap_or_default();
         let definitions =
             paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
         let template_dirs = paths::folders(
@@ -92,6 +96,7 @@ impl Config {
         accounts.entry(Arc::from(OUTBOX)).or_insert_with(AccountConfig::outbox);
         let config = Config {
             defaults,
+            recovery,
             accounts,
             template_dirs,
             definitions,
@@ -253,6 +258,7 @@ fn accounts(
             platform,
             limits: node.get("limits").filter(|limits| !limits.is_null()).and_then(|limits| check::limits(limits).ok()),
             concurrency: node.get("concurrency").and_then(|width| defaults::count(width).ok()),
+            shaping: node.get("shaping").filter(|shaping| !shaping.is_null()).and_then(|node| recovery::shaping(node).ok()),
             settings: tree::mapping(&settings),
         };
         accounts.insert(name, account);

@@ -20,11 +20,13 @@ use crate::lane::hold::Hold;
 use crate::lane::road::{Lane, Road, Seat, Waiting};
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
+use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
 
 mod gather;
 mod hold;
 mod holding;
+mod recovering;
 mod road;
 mod timers;
 mod turn;
@@ -147,6 +149,9 @@ impl Lanes {
             .map(|account| Road {
                 width: account.width.max(1),
                 calls: 0,
+                most: usize::MAX,
+                spacing: None,
+                gates: Gates::default(),
                 batch: account.batch.max(1),
                 most_bytes: account.platform.most_bytes(),
                 in_flight: 0,

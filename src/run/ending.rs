@@ -19,7 +19,8 @@ impl Flow<'_> {
             return self.tasks.is_empty() || late;
         }
         // What comes by a pipe is not in the spool yet: it is read to its end, whatever must wait.
-        let reads = rows.is_open() && (self.hungry || rows.counts) && self.lanes.has_room();
+        let wants = (self.hungry || rows.counts) && !self.recovering.is_shut();
+        let reads = rows.is_open() && wants && self.lanes.has_room();
         if !self.tasks.is_empty() || reads {
             return false;
         }
@@ -28,10 +29,12 @@ impl Flow<'_> {
             let wait = until.duration_since(Instant::now());
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");
-            self.close(Exit::Stopped, Some(format!("what is left must wait for longer than --max-wait: resume after {when}")));
+            let given_up = self.recovering.gave_up();
+            let told = format!("what is left must wait for longer than --max-wait: resume after {when}");
+            self.close(Exit::Stopped, Some(if given_up.is_empty() { told } else { given_up.join("\n") }));
             return true;
         }
-        !rows.is_open() && self.lanes.is_empty()
+        !rows.is_open() && self.lanes.is_empty() && !self.recovering.holds_rows()
     }
 
     /// What is still in flight is in doubt; then everything is made durable and told.
@@ -66,6 +69,7 @@ impl Flow<'_> {
             self.journal.decide_in_doubt(Decision::Skip, None, &mut Recovery::default()).await?;
             self.tally.undecided = 0;
         }
+        self.advise();
         let mut exit = self.closing.unwrap_or(Exit::Done);
         if self.tally.failed > 0 {
             exit = exit.worse(Exit::SomeFailed);

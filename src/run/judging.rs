@@ -86,6 +86,7 @@ impl Flow<'_> {
 
     /// A request that nobody answered, or that was put off as a whole: it rests and goes again with exactly the same deliveries.
     pub(super) fn together(&mut self, account: usize, lane: &LaneKey, batch: Batch, error: SendError) {
+        let Some((batch, error)) = self.shield_batch(account, lane, batch, error) else { return };
         let owner = self.preparer.accounts()[account].name.clone();
         let attempt = batch.first().envelope.attempt;
         match self.next(account, lane, attempt, &error) {
@@ -113,9 +114,11 @@ impl Flow<'_> {
                 }
             }
             Next::Reject | Next::Halt => {
+                self.seen(true);
                 for delivery in batch.into_deliveries() {
                     self.settle(account, lane, delivery, Err(error.clone()));
                 }
+                self.seen(false);
             }
         }
     }
@@ -138,15 +141,17 @@ impl Flow<'_> {
 
     /// What follows from the answer for one delivery.
     pub(super) fn settle(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, verdict: Verdict) {
-        let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
         let error = match verdict {
             Ok(receipt) => {
                 self.lanes.proved(account, lane);
+                self.saw_sent(account, lane, delivery.envelope.to.as_str());
                 self.conclude(&delivery, Outcome::Sent(receipt));
                 return;
             }
             Err(error) => error,
         };
+        let Some((delivery, error)) = self.shield(account, lane, delivery, error) else { return };
+        let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
         let next = self.next(account, lane, attempt, &error);
         let owner: &Account = &self.preparer.accounts()[account];
         let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };

@@ -25,6 +25,7 @@ use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::recovering::Recovering;
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
@@ -33,6 +34,7 @@ mod coming_back;
 mod ending;
 mod judging;
 mod records;
+mod recovering;
 mod sending;
 
 /// Failures that one portion of the second pass takes up again.
@@ -90,6 +92,7 @@ pub async fn run(
         flying: HashMap::new(),
         shared: Shared::open(&rules, &preparer),
         hungry: true,
+        recovering: Recovering::new(&rules, &preparer, &recovery.tally),
         unflushed: 0,
         together: None,
         closing: None,
@@ -105,6 +108,7 @@ pub async fn run(
     };
     flow.progress.tally(&flow.tally);
     let mut recovery = recovery;
+    flow.remember_recovery();
     flow.take_up(&mut recovery);
     let mut rows = match feed {
         Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery),
@@ -138,6 +142,8 @@ struct Flow<'a> {
     flying: HashMap<Position, Flying>,
     /// What services told other processes of this machine.
     shared: Shared,
+    /// Breakers, rules, threshold, canary.
+    recovering: Recovering,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
     /// What is recorded about one request while its answer is judged: durable together.
@@ -190,6 +196,7 @@ impl Flow<'_> {
                 }
             }
         }
+        self.tend(rows.is_open());
         self.pump(rows)?;
         if self.unflushed >= 1024 {
             self.flush().await?;
@@ -233,12 +240,14 @@ impl Flow<'_> {
             self.lanes.next_wake().filter(|_| self.closing.is_none()),
             self.ends.filter(|_| self.closing.is_none()),
             self.shared.next_look().filter(|_| self.closing.is_none()),
+            self.recovering.next().filter(|_| self.closing.is_none()),
             self.drain_ends,
         ]
         .into_iter()
         .flatten()
         .min();
-        let reads = self.closing.is_none() && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
+        let wants = (self.hungry || rows.counts) && !self.recovering.is_shut();
+        let reads = self.closing.is_none() && wants && rows.is_open() && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}

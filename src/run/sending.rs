@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::feed::Reader;
 use crate::journal::Attempt;
 use crate::lane::Turn;
-use crate::prepare::Prepared;
 use crate::run::{Flow, FlowError, Flying, Packed, Step};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -17,9 +16,14 @@ impl Flow<'_> {
     pub(super) fn pump(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
         while self.closing.is_none() {
             self.hungry = false;
+            self.hand_on_held();
             for account in 0..self.preparer.accounts().len() {
-                let more = rows.is_open() && self.lanes.has_room();
+                let more = rows.is_open() && self.lanes.has_room() && !self.recovering.is_shut();
                 self.hungry |= self.gather(account, more)?;
+            }
+            if self.recovering.is_shut() {
+                self.hungry = false;
+                return Ok(());
             }
             // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
             if !(self.hungry || rows.counts) || !self.lanes.has_room() || self.unflushed >= 1024 {
@@ -39,10 +43,7 @@ impl Flow<'_> {
                 self.progress.total(self.tally.total);
             }
             for prepared in chunk {
-                match prepared {
-                    Prepared::Ready(ready) => self.put(*ready),
-                    other => self.settle_unsent(other),
-                }
+                self.hand_on(prepared);
             }
         }
         Ok(())
@@ -126,6 +127,9 @@ impl Flow<'_> {
             }
             self.give_back(account, &packed);
             return;
+        }
+        if self.is_shielded(account) {
+            return self.withdraw(account, packed);
         }
         for Delivery { envelope, .. } in packed.batch.deliveries() {
             self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });

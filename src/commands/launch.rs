@@ -300,7 +300,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         Ok((paths, told)) => (paths.clone(), told.clone()),
         Err(_) => (Paths::of(manifest), tally),
     };
-    progress.end(&totals::json(manifest, &ending, &tally, &paths));
+    progress.end(&totals::with_events(totals::json(manifest, &ending, &tally, &paths), folder));
     let silent = scene.global.quiet && exit == Exit::Done;
     // An account that was halted while others of its pool did its work is told even then.
     if !silent || !reasons.is_empty() {

@@ -7,9 +7,9 @@ use super::literal::is_secret_key;
 use super::sentence::{Misfit, retold};
 use super::typed;
 use crate::limit::Quota;
+use crate::problem::{Problem, did_you_mean};
 use crate::recovery::presets::{self, Provider};
 use crate::recovery::shaping::Shaping;
-use crate::problem::{Problem, did_you_mean};
 
 /// An account as written. The platform's own keys stay a tree until the platform reads them.
 #[derive(Clone)]

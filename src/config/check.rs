@@ -3,8 +3,8 @@
 use serde::Deserialize as _;
 
 use super::defaults::{Defaults, Mistake, count};
-use super::recovery::{self, Recovery};
 use super::literal::{is_literal, is_reference, is_secret_key};
+use super::recovery::{self, Recovery};
 use super::schema::{ACCOUNT, LATER, LIMIT, PROFILE, TOP, has, help, names};
 use super::sentence::{Misfit, retold, shown};
 use super::source::Sources;

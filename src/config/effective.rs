@@ -87,7 +87,10 @@ impl Config {
                         let with = account.with_preset();
                         for key in ["connections", "messages_per_connection"].into_iter().filter(|key| unsaid(key)) {
                             if let Some(value) = with.settings.get(key).cloned().and_then(scalar) {
-                                all.push(([path.clone(), vec![key.to_owned()]].concat(), Node { at: Place::BUILT_IN, kind: value }));
+                                all.push((
+                                    [path.clone(), vec![key.to_owned()]].concat(),
+                                    Node { at: Place::BUILT_IN, kind: value },
+                                ));
                             }
                         }
                         if unsaid("limits") && !provider.limits.is_empty() {

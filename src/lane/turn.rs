@@ -73,7 +73,11 @@ impl Lanes {
                 return Turn::Read(ticket, Place::First);
             }
             let sealed = matches!(lane.waiting.front(), Some(Waiting::Sealed { .. }));
-            let gathered = if road.batch > 1 || sealed { gather::shared(road, lane) } else { gather::single(road, lane, !stem(&key).0.is_empty()) };
+            let gathered = if road.batch > 1 || sealed {
+                gather::shared(road, lane)
+            } else {
+                gather::single(road, lane, !stem(&key).0.is_empty())
+            };
             let Gathered { batch, held, rested, gated } = gathered;
             road.waiting -= batch.len() + rested.len() + gated.len();
             if !batch.is_empty() {

@@ -127,6 +127,11 @@ impl Breaker {
         self.trouble
     }
 
+    /// A rule has spoken about the trouble: it is counted anew.
+    pub fn calm(&mut self) {
+        self.trouble = 0;
+    }
+
     /// Failures in a row, up to now.
     pub fn in_a_row(&self) -> u32 {
         self.in_a_row
@@ -168,14 +173,7 @@ impl Breaker {
         Some(Change::Closed(self.opened.take().map_or(Duration::ZERO, |since| now.duration_since(since))))
     }
 
-    fn failed(
-        &mut self,
-        sign: Sign,
-        attempt: u32,
-        now: Instant,
-        timing: &Timing,
-        chance: &mut fastrand::Rng,
-    ) -> Option<Change> {
+    fn failed(&mut self, sign: Sign, attempt: u32, now: Instant, timing: &Timing, chance: &mut fastrand::Rng) -> Option<Change> {
         self.steady = 0;
         match self.state {
             // What left before it opened comes back; the clock goes on.
@@ -319,7 +317,7 @@ mod tests {
     #[test]
     fn cool_downs_grow_up_to_a_minute_and_one_success_closes_it() {
         let mut play = Play::new(true);
-        (0..5).for_each(|_| drop(play.saw(Sign::Down)));
+        (0..5).for_each(|_| _ = play.saw(Sign::Down));
         let begun = play.now;
         let mut waits = vec![play.cool()];
         for _ in 0..8 {
@@ -354,7 +352,7 @@ mod tests {
     #[test]
     fn an_endpoint_that_never_answered_is_given_up_after_its_probes() {
         let mut play = Play::new(false);
-        (0..5).for_each(|_| drop(play.saw(Sign::Down)));
+        (0..5).for_each(|_| _ = play.saw(Sign::Down));
         for _ in 0..2 {
             play.cool();
             assert!(matches!(play.saw(Sign::Down), Some(Change::Reopened(_))));
@@ -366,7 +364,7 @@ mod tests {
     #[test]
     fn one_that_answered_before_is_given_up_after_max_wait() {
         let mut play = Play::new(true);
-        (0..5).for_each(|_| drop(play.saw(Sign::Down)));
+        (0..5).for_each(|_| _ = play.saw(Sign::Down));
         let begun = play.now;
         loop {
             play.cool();

@@ -133,7 +133,9 @@ impl Gates {
     fn gate(&mut self, key: &str, now: Instant) -> &mut Gate {
         if self.held.len() >= SWEEP && !self.held.contains_key(key) {
             self.held.retain(|_, gate| {
-                gate.probing || gate.shut.is_some_and(|until| until > now) || gate.slow.as_ref().is_some_and(|slow| !slow.is_over(now))
+                gate.probing
+                    || gate.shut.is_some_and(|until| until > now)
+                    || gate.slow.as_ref().is_some_and(|slow| !slow.is_over(now))
             });
         }
         self.held.entry(Box::from(key)).or_default()

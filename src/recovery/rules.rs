@@ -12,7 +12,9 @@ use crate::error::ErrorKind;
 /// Outcomes of an account that are looked at.
 const WINDOW: usize = 50;
 /// So many at least: one of one is no share.
-const LEAST: usize = 20;
+pub const LEAST: usize = 20;
+/// So many at least since an endpoint is in trouble: its breaker lets few through.
+pub const LEAST_IN_TROUBLE: usize = 10;
 /// Openings and failed probes of a breaker after which it is no passing trouble.
 pub const LASTING: u32 = 6;
 
@@ -144,8 +146,8 @@ impl Window {
         self.rate_limit += usize::from(class == Class::RateLimit);
     }
 
-    /// What was seen of that class, where it is more than the rule allows.
-    pub fn exceeds(&self, class: Class, rule: &Rule) -> Option<Seen> {
+    /// What was seen of that class, where it is more than the rule allows, and enough was seen.
+    pub fn exceeds(&self, class: Class, rule: &Rule, least: usize) -> Option<Seen> {
         let seen = Seen {
             of_class: match class {
                 Class::Network => self.network,
@@ -154,12 +156,13 @@ impl Window {
             },
             all: self.last.len(),
         };
-        (seen.all >= LEAST && seen.of_class as f64 > rule.over * seen.all as f64).then_some(seen)
+        (seen.all >= least && seen.of_class as f64 > rule.over * seen.all as f64).then_some(seen)
     }
 
     /// What was seen has led to something, and counts no more.
     pub fn forget(&mut self) {
-        *self = Window::default();
+        self.last.clear();
+        (self.network, self.rate_limit) = (0, 0);
     }
 }
 
@@ -177,16 +180,16 @@ mod tests {
     fn a_share_is_taken_of_the_last_outcomes_and_of_enough_of_them() {
         let mut window = Window::default();
         (0..LEAST - 1).for_each(|_| window.saw(Class::Network));
-        assert_eq!(window.exceeds(Class::Network, &Rule::NETWORK), None, "too few");
+        assert_eq!(window.exceeds(Class::Network, &Rule::NETWORK, LEAST), None, "too few");
         window.saw(Class::Network);
-        assert_eq!(window.exceeds(Class::Network, &Rule::NETWORK), Some(Seen { of_class: 20, all: 20 }));
+        assert_eq!(window.exceeds(Class::Network, &Rule::NETWORK, LEAST), Some(Seen { of_class: 20, all: 20 }));
         (0..5).for_each(|_| window.saw(Class::Other));
-        assert_eq!(window.exceeds(Class::Network, &Rule::NETWORK), None, "exactly 80 %");
+        assert_eq!(window.exceeds(Class::Network, &Rule::NETWORK, LEAST), None, "exactly 80 %");
         (0..WINDOW).for_each(|_| window.saw(Class::RateLimit));
-        assert_eq!(window.exceeds(Class::RateLimit, &Rule::RATE_LIMIT), Some(Seen { of_class: 50, all: 50 }));
+        assert_eq!(window.exceeds(Class::RateLimit, &Rule::RATE_LIMIT, LEAST), Some(Seen { of_class: 50, all: 50 }));
         assert_eq!(window.network, 0, "what is old is forgotten");
         window.forget();
-        assert_eq!(window.exceeds(Class::RateLimit, &Rule::RATE_LIMIT), None);
+        assert_eq!(window.exceeds(Class::RateLimit, &Rule::RATE_LIMIT, LEAST), None);
         assert_eq!(Seen { of_class: 41, all: 50 }.to_string(), "82 % of the last 50");
     }
 

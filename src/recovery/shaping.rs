@@ -128,12 +128,14 @@ impl Written {
         if let Some(name) = &self.provider {
             domains.extend(mailboxes(name).map_err(|what| ("provider", what))?);
         }
-        let length = time(&self.length).filter(|length| *length <= LONGEST).ok_or_else(|| {
-            ("for", format!("\"{}\" is not a length of time: write 30s, 10m, 1h, up to 7d", self.length))
-        })?;
+        let length = time(&self.length)
+            .filter(|length| *length <= LONGEST)
+            .ok_or_else(|| ("for", format!("\"{}\" is not a length of time: write 30s, 10m, 1h, up to 7d", self.length)))?;
         let act = match (self.action.as_str(), &self.rate) {
             ("suspend", None) => Act::Suspend,
-            ("suspend", Some(_)) => return Err(("rate", "what is suspended has no rate: write `action: slow`, or leave it out".to_owned())),
+            ("suspend", Some(_)) => {
+                return Err(("rate", "what is suspended has no rate: write `action: slow`, or leave it out".to_owned()));
+            }
             ("slow", None) => return Err(("rate", "`action: slow` needs one, such as `rate: 1/s`".to_owned())),
             ("slow", Some(rate)) => {
                 let quota = Quota::from_str(rate).map_err(|error| ("rate", error.to_string()))?;

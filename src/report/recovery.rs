@@ -47,7 +47,9 @@ fn told(events: &[Event]) -> Vec<Value> {
     }
     let mut entries: Vec<Value> = entries.into_iter().map(Value::Object).collect();
     if left_out > 0 {
-        entries.push(json!({"action": "none", "items": 0, "recommendation": format!("{left_out} more are in the events of the run")}));
+        entries.push(
+            json!({"action": "none", "items": 0, "recommendation": format!("{left_out} more are in the events of the run")}),
+        );
     }
     entries
 }
@@ -75,7 +77,8 @@ fn follow(entry: &mut Map<String, Value>, event: &Event) {
         }
         "breaker_gave_up" => {
             entry.insert("gave_up".into(), event.at.to_string().into());
-            let advice = "its server did not answer for longer than the run waits: check host, port and network, then `notify resume`";
+            let advice =
+                "its server did not answer for longer than the run waits: check host, port and network, then `notify resume`";
             entry.insert("recommendation".into(), advice.into());
         }
         "breaker_closed" => {
@@ -126,8 +129,27 @@ fn common(entry: &mut Map<String, Value>, event: &Event) {
     }
 }
 
-/// The same in lines for a screen: what slowed the run, and what to change.
-pub fn lines(entries: &[Value]) -> Vec<String> {
+/// Lines on one screen.
+const SHOWN: usize = 8;
+
+/// For `notify report`: what slowed the run, and what to change; empty where there was no trouble.
+pub fn screen(folder: &RunFolder) -> String {
+    let lines = lines(&entries(folder));
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\ntrouble, and what to change (times are UTC)\n");
+    for line in lines.iter().take(SHOWN) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    if lines.len() > SHOWN {
+        text.push_str(&format!("... and {} more in report.json\n", lines.len() - SHOWN));
+    }
+    text
+}
+
+fn lines(entries: &[Value]) -> Vec<String> {
     let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     entries
         .iter()
@@ -138,7 +160,8 @@ pub fn lines(entries: &[Value]) -> Vec<String> {
                 _ => String::new(),
             };
             let time = text(entry, "at").get(11..19).unwrap_or_default().to_owned();
-            let delay = entry["delay"].as_f64().filter(|delay| *delay > 0.0).map(|delay| format!(", {delay:.1} s")).unwrap_or_default();
+            let delay =
+                entry["delay"].as_f64().filter(|delay| *delay > 0.0).map(|delay| format!(", {delay:.1} s")).unwrap_or_default();
             format!(
                 "{time} {}{of}{delay}: {} -> {}",
                 text(entry, "action").replace('_', " "),
@@ -177,7 +200,12 @@ mod tests {
     #[test]
     fn decisions_are_told_with_their_advice() {
         let events = [
-            Event::now("recovery").of("hook").with("action", "throttle").with("delay", 600).with("items", 7).with("recommendation", "slower"),
+            Event::now("recovery")
+                .of("hook")
+                .with("action", "throttle")
+                .with("delay", 600)
+                .with("items", 7)
+                .with("recommendation", "slower"),
             Event::now("canary").with("passed", true),
             Event::now("canary").with("passed", false).with("action", "halt").because("2 of 2"),
             Event::now("shaped").of("mail").with("action", "suspend").with("domain", "gmail.com"),
@@ -185,7 +213,10 @@ mod tests {
         let told = told(&events);
         let actions: Vec<&str> = told.iter().filter_map(|entry| entry["action"].as_str()).collect();
         assert_eq!(actions, ["throttle", "halt", "suspend"]);
-        assert_eq!((&told[0]["delay"], &told[0]["items"], &told[0]["recommendation"]), (&json!(600), &json!(7), &json!("slower")));
+        assert_eq!(
+            (&told[0]["delay"], &told[0]["items"], &told[0]["recommendation"]),
+            (&json!(600), &json!(7), &json!("slower"))
+        );
         assert!(told[2]["recommendation"].as_str().unwrap().contains("gmail.com"));
         assert!(lines(&told)[0].contains("throttle hook, 600.0 s") && lines(&told)[0].ends_with("-> slower"));
     }

@@ -88,7 +88,8 @@ impl Flow<'_> {
     pub(super) fn together(&mut self, account: usize, lane: &LaneKey, batch: Batch, error: SendError) {
         let Some((batch, error)) = self.shield_batch(account, lane, batch, error) else { return };
         let owner = self.preparer.accounts()[account].name.clone();
-        let attempt = batch.first().envelope.attempt;
+        // Rows of several histories may share a request: it goes on as long as any of them may.
+        let attempt = batch.deliveries().iter().map(|delivery| delivery.envelope.attempt).min().unwrap_or(1);
         match self.next(account, lane, attempt, &error) {
             Next::Retry(wait) => {
                 let named = error.retry_after;
@@ -114,11 +115,13 @@ impl Flow<'_> {
                 }
             }
             Next::Reject | Next::Halt => {
-                self.seen(true);
+                // One request is one strike against the account, however many rows it carried.
+                let to = batch.first().envelope.to.clone();
+                let halts = self.lanes.strike(account, to.as_str(), &error);
                 for delivery in batch.into_deliveries() {
-                    self.settle(account, lane, delivery, Err(error.clone()));
+                    let next = if halts { Next::Halt } else { self.next(account, lane, delivery.envelope.attempt, &error) };
+                    self.follow_up(account, lane, delivery, error.clone(), next);
                 }
-                self.seen(false);
             }
         }
     }
@@ -151,10 +154,15 @@ impl Flow<'_> {
             Err(error) => error,
         };
         let Some((delivery, error)) = self.shield(account, lane, delivery, error) else { return };
-        let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
-        let next = self.next(account, lane, attempt, &error);
-        let owner: &Account = &self.preparer.accounts()[account];
+        let next = self.next(account, lane, delivery.envelope.attempt, &error);
         let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };
+        self.follow_up(account, lane, delivery, error, next);
+    }
+
+    /// Carries out what was decided about a failure of one delivery.
+    fn follow_up(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, error: SendError, next: Next) {
+        let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
+        let owner: &Account = &self.preparer.accounts()[account];
         match next {
             Next::Retry(wait) => {
                 self.progress.deferred(&delivery, &error, wait);
@@ -164,8 +172,8 @@ impl Flow<'_> {
                 let doubtful = error.kind == ErrorKind::InDoubt;
                 self.record(&delivery, attempt, Mark::Outcome(Outcome::Deferred(error)));
                 let (ticket, until) = (Ticket { position, tried: attempt }, Instant::now() + wait);
-                if doubtful && self.preparer.is_pooled(account) {
-                    // Only the account that may have sent it knows its key.
+                if doubtful && (self.preparer.is_pooled(account) || self.preparer.accounts()[account].batch > 1) {
+                    // Only the account that may have sent it knows its key, and in other company it would have another.
                     self.lanes.rest_together(account, vec![ticket], until, named);
                 } else {
                     self.lanes.rest(account, ticket, until, named);

@@ -37,6 +37,8 @@ struct Watched {
     /// Where rows name their own hosts; bounded by [`HOSTS`].
     hosts: HashMap<Box<str>, Breaker>,
     window: Window,
+    /// The same since its endpoint is in trouble; empty while it goes steadily.
+    troubled: Window,
     /// Half the width until then.
     throttled: Option<(usize, Instant)>,
     /// Tries that were not counted since the breaker opened.
@@ -62,8 +64,6 @@ pub(super) struct Recovering {
     /// Of this life of the run: rows that were sent or failed.
     settled: u64,
     failed: u64,
-    /// A request is judged row by row after it was seen as a whole.
-    seen: bool,
 }
 
 impl Recovering {
@@ -72,6 +72,7 @@ impl Recovering {
             breaker: Breaker::new(tally.accounts.get(&account.name).is_some_and(|counts| counts.sent > 0)),
             hosts: HashMap::new(),
             window: Window::default(),
+            troubled: Window::default(),
             throttled: None,
             spared: 0,
             last: String::new(),
@@ -96,7 +97,6 @@ impl Recovering {
             held: VecDeque::new(),
             settled: 0,
             failed: 0,
-            seen: false,
         }
     }
 
@@ -239,6 +239,11 @@ impl Flow<'_> {
         let now = Instant::now();
         let watched = &mut self.recovering.accounts[account];
         watched.window.saw(Class::Other);
+        if watched.breaker.trouble() == 0 {
+            watched.troubled.forget();
+        } else {
+            watched.troubled.saw(Class::Other);
+        }
         watched.sent += 1;
         watched.since.get_or_insert(now);
         self.lanes.gates(account).proved(to);
@@ -265,7 +270,9 @@ impl Flow<'_> {
     fn changed(&mut self, account: usize, host: Option<&str>, change: Change, failures: u32, probes: u32) {
         let last = self.recovering.accounts[account].last.clone();
         let mut event = match change {
-            Change::Opened(_) => self.event("breaker_opened", account).because(format!("{failures} failures in a row; the last: {last}")),
+            Change::Opened(_) => {
+                self.event("breaker_opened", account).because(format!("{failures} failures in a row; the last: {last}"))
+            }
             Change::Reopened(_) => self.event("breaker_reopened", account).because(format!("probe {probes} failed: {last}")),
             Change::GaveUp(_) => self.event("breaker_gave_up", account).because(format!("probe {probes} failed: {last}")),
             Change::HalfOpened => self.event("breaker_half_open", account),
@@ -285,7 +292,8 @@ impl Flow<'_> {
         match (change, host) {
             (Change::Opened(wait) | Change::Reopened(wait) | Change::GaveUp(wait), Some(host)) => {
                 event = after(event, wait);
-                let until = if matches!(change, Change::GaveUp(_)) { now + wait.max(self.rules.max_wait * 2) } else { now + wait };
+                let until =
+                    if matches!(change, Change::GaveUp(_)) { now + wait.max(self.rules.max_wait * 2) } else { now + wait };
                 self.lanes.gates(account).shut(host, now, until);
             }
             (Change::Opened(wait) | Change::Reopened(wait) | Change::GaveUp(wait), None) => {
@@ -327,21 +335,18 @@ impl Flow<'_> {
         &mut self,
         account: usize,
         lane: &LaneKey,
-        mut delivery: Delivery,
+        delivery: Delivery,
         error: SendError,
     ) -> Option<(Delivery, SendError)> {
-        if self.recovering.seen {
+        let to = delivery.envelope.to.clone();
+        let (mut delivery, error) = self.shape(account, delivery, error)?;
+        let (probe, open) = self.note_failure(account, lane, to.as_str(), &error, delivery.envelope.attempt);
+        if !open {
             return Some((delivery, error));
         }
-        let to = delivery.envelope.to.clone();
-        let (mut delivery_left, error) = self.shape(account, delivery, error)?;
-        let (probe, open) = self.note_failure(account, lane, to.as_str(), &error, delivery_left.envelope.attempt);
-        if !open {
-            return Some((delivery_left, error));
-        }
         if self.recovering.accounts[account].goes_on {
-            let sent_on = Sign::of(&error) == Sign::Down && self.fall_back(account, &delivery_left, &error);
-            return (!sent_on).then_some((delivery_left, error));
+            let sent_on = Sign::of(&error) == Sign::Down && self.fall_back(account, &delivery, &error);
+            return (!sent_on).then_some((delivery, error));
         }
         match Sign::of(&error) {
             Sign::Down | Sign::Busy => {}
@@ -351,13 +356,12 @@ impl Flow<'_> {
                 let idempotent = self.preparer.accounts()[account].platform.capability().idempotent;
                 if idempotent || self.rules.in_doubt == Doubt::Resend {
                     // It goes again under its key, and this try is not counted either.
-                    delivery_left.envelope.attempt = delivery_left.envelope.attempt.saturating_sub(1).max(1);
+                    delivery.envelope.attempt = delivery.envelope.attempt.saturating_sub(1).max(1);
                 }
-                return Some((delivery_left, error));
+                return Some((delivery, error));
             }
-            _ => return Some((delivery_left, error)),
+            _ => return Some((delivery, error)),
         }
-        delivery = delivery_left;
         self.recovering.accounts[account].spared += 1;
         let wait = self.rest_of(account);
         self.hold_back(&delivery, &error, wait);
@@ -366,7 +370,13 @@ impl Flow<'_> {
     }
 
     /// As [`Flow::shield`], for a request that failed as a whole.
-    pub(super) fn shield_batch(&mut self, account: usize, lane: &LaneKey, batch: Batch, error: SendError) -> Option<(Batch, SendError)> {
+    pub(super) fn shield_batch(
+        &mut self,
+        account: usize,
+        lane: &LaneKey,
+        batch: Batch,
+        error: SendError,
+    ) -> Option<(Batch, SendError)> {
         let to = batch.first().envelope.to.clone();
         let error = self.shaped(account, to.as_str(), error);
         let (_, open) = self.note_failure(account, lane, to.as_str(), &error, batch.first().envelope.attempt);
@@ -382,11 +392,6 @@ impl Flow<'_> {
         None
     }
 
-    /// Rows of a request that was seen as a whole are judged one by one.
-    pub(super) fn seen(&mut self, seen: bool) {
-        self.recovering.seen = seen;
-    }
-
     fn rest_of(&self, account: usize) -> Duration {
         self.lanes.rests_until(account).map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
@@ -397,10 +402,12 @@ impl Flow<'_> {
         let host = self.lanes.host_of(lane, to).map(std::borrow::Cow::into_owned);
         let watched = &mut self.recovering.accounts[account];
         watched.window.saw(class);
+        watched.troubled.saw(class);
         if sign.is_failure() {
             watched.last = error.to_string();
         }
-        let state = |flow: &mut Self| flow.recovering.breaker(account, host.as_deref()).map_or(State::Closed, |breaker| breaker.state());
+        let state =
+            |flow: &mut Self| flow.recovering.breaker(account, host.as_deref()).map_or(State::Closed, |breaker| breaker.state());
         let probe = state(self) == State::HalfOpen;
         self.saw(account, lane, to, sign, attempt);
         if class == Class::RateLimit {
@@ -413,7 +420,7 @@ impl Flow<'_> {
         let rule = self.rules.recovery.network;
         let watched = &self.recovering.accounts[account];
         let cool_down = self.rest_of(account);
-        let Some(seen) = watched.window.exceeds(Class::Network, &rule) else { return };
+        let Some(seen) = watched.troubled.exceeds(Class::Network, &rule, rules::LEAST_IN_TROUBLE) else { return };
         if !watched.goes_on && rules::network_speaks(&rule, watched.breaker.trouble(), cool_down) {
             self.act(account, &rule, seen, "network errors");
         }
@@ -422,7 +429,7 @@ impl Flow<'_> {
     fn ask_rate_rule(&mut self, account: usize) {
         let rule = self.rules.recovery.rate_limit;
         let watched = &self.recovering.accounts[account];
-        let Some(seen) = watched.window.exceeds(Class::RateLimit, &rule) else { return };
+        let Some(seen) = watched.window.exceeds(Class::RateLimit, &rule, rules::LEAST) else { return };
         if rule.action != Action::None && watched.throttled.is_none() {
             self.act(account, &rule, seen, "refused as too fast");
         }
@@ -432,7 +439,10 @@ impl Flow<'_> {
     fn act(&mut self, account: usize, rule: &Rule, seen: Seen, what: &str) {
         let (name, delay) = (self.preparer.accounts()[account].name.clone(), rule.delay);
         let items = self.concerned(account);
-        self.recovering.accounts[account].window.forget();
+        let watched = &mut self.recovering.accounts[account];
+        watched.window.forget();
+        watched.troubled.forget();
+        watched.breaker.calm();
         let span = crate::config::duration::format(delay);
         let advice = match rule.action {
             Action::None => return,
@@ -606,7 +616,8 @@ impl Flow<'_> {
     }
 
     fn halt_run(&mut self, what: &str, why: &str, settled: u64, failed: u64) {
-        let advice = "look at the failures (`notify report`), mend what they have in common, then `notify resume`; the count begins anew";
+        let advice =
+            "look at the failures (`notify report`), mend what they have in common, then `notify resume`; the count begins anew";
         let event = Event::now(what)
             .because(why)
             .with("action", "halt")
@@ -631,14 +642,18 @@ impl Flow<'_> {
             None => {}
             Some(Step::Holds(until)) => {
                 let hold = until.saturating_duration_since(now);
-                let why = format!("{failed} of the first {settled} rows failed; the others go after {}", crate::config::duration::format(hold));
+                let why = format!(
+                    "{failed} of the first {settled} rows failed; the others go after {}",
+                    crate::config::duration::format(hold)
+                );
                 let event = Event::now("canary").because(why).with("settled", settled).with("failed", failed);
                 self.tell(after(event, hold));
             }
             Some(Step::Passed) => {
                 self.recovering.canary = None;
                 let why = format!("{failed} of the first {settled} rows failed: the others go");
-                let event = Event::now("canary").because(why).with("settled", settled).with("failed", failed).with("passed", true);
+                let event =
+                    Event::now("canary").because(why).with("settled", settled).with("failed", failed).with("passed", true);
                 self.tell(event);
             }
             Some(Step::Failed) => {

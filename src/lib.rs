@@ -21,6 +21,7 @@ pub mod hook;
 pub mod journal;
 pub mod limit;
 pub mod permits;
+pub mod recovery;
 pub mod report;
 pub mod sms;
 pub mod source;

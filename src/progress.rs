@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::delivery::{Delivery, Envelope, Outcome};
 use crate::error::SendError;
 use crate::hook::results::Teller;
+use crate::journal::events::Event;
 use crate::queue_stats::QueueStats;
 use crate::recipient::Position;
 use crate::tally::Tally;
@@ -128,6 +129,20 @@ impl Progress {
             // Taken apart so that dropping it does not try to write once more.
             let _ = events.into_parts();
         }
+    }
+
+    /// Something happened to the run, or to an account of it, that is about more than one row.
+    pub fn happened(&mut self, event: &Event) {
+        if self.events.is_some()
+            && let Ok(mut told) = serde_json::to_value(event)
+            && let Some(fields) = told.as_object_mut()
+        {
+            let what = fields.remove("what").unwrap_or_default();
+            fields.insert("type".to_owned(), what);
+            self.event(&told);
+        }
+        let of = event.account.as_deref().map(|account| format!("{account}: ")).unwrap_or_default();
+        self.say(&format!("{of}{} {}", event.what.replace('_', " "), event.why.as_deref().unwrap_or_default()));
     }
 
     /// A line for people, above the bar.

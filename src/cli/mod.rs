@@ -15,6 +15,7 @@ use crate::rules::{Doubt, OnError};
 
 pub mod control;
 pub mod priority;
+pub mod recovery;
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -313,6 +314,9 @@ pub struct FlowFlags {
     /// Longest delay between tries [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Errors")]
     pub max_delay: Option<Duration>,
+    /// When the run stops by itself.
+    #[command(flatten)]
+    pub halt: recovery::HaltFlags,
     /// Answer the question before sending with yes
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
@@ -333,6 +337,9 @@ pub struct NewRunFlags {
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
+    /// How carefully it begins.
+    #[command(flatten)]
+    pub canary: recovery::CanaryFlags,
     /// Folder for the report and the retry file [default: ./notify-RUN]
     #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,

@@ -69,6 +69,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         let what = "--stream reads a pipe of this terminal, which --detach leaves: start it with & or nohup instead";
         return Err(Failure::new(Exit::Usage, what));
     }
+    settings.begin_with(&new.canary);
     let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
     sweep(&scene.state_dir);
     let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;
@@ -335,7 +336,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         Ok((paths, told)) => (paths.clone(), told.clone()),
         Err(_) => (Paths::of(manifest), tally),
     };
-    let summary = totals::json(manifest, &ending, &tally, &paths);
+    let summary = totals::with_events(totals::json(manifest, &ending, &tally, &paths), folder);
     progress.end(&summary);
     let counts = [("sent", tally.sent), ("failed", tally.failed), ("in_doubt", tally.in_doubt), ("pending", tally.pending())];
     let event = Event::now("ended").with("status", status).with("exit_code", exit.code());

@@ -25,6 +25,7 @@ use crate::lane::shares::Shares;
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
 use crate::priority::{Precedence, Priorities};
+use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
 
 mod beyond;
@@ -33,6 +34,7 @@ mod gather;
 mod hold;
 mod holding;
 mod rank;
+mod recovering;
 mod road;
 mod settings;
 mod shares;
@@ -182,8 +184,11 @@ impl Lanes {
             .map(|account| Road {
                 width: account.width.max(1),
                 calls: 0,
-                batch: account.batch.max(1),
                 most: usize::MAX,
+                spacing: None,
+                gates: Gates::default(),
+                batch: account.batch.max(1),
+                narrowed: usize::MAX,
                 most_bytes: account.platform.most_bytes(),
                 ranks: std::array::from_fn(|_| Rank::default()),
                 shares: Shares::new(precedence),

@@ -28,6 +28,7 @@ use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::recovering::Recovering;
 use crate::run::steering::{Landing, Paused};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
@@ -38,6 +39,7 @@ mod ending;
 mod judging;
 mod queues;
 mod records;
+mod recovering;
 mod resting;
 mod sending;
 mod steering;
@@ -106,6 +108,7 @@ pub async fn run(
         rested: None,
         sent: [0; 4],
         queues_told: None,
+        recovering: Recovering::new(&rules, &preparer, &recovery.tally),
         unflushed: 0,
         together: None,
         closing: None,
@@ -125,6 +128,7 @@ pub async fn run(
     };
     flow.progress.tally(&flow.tally);
     let mut recovery = recovery;
+    flow.remember_recovery();
     flow.take_up(&mut recovery)?;
     let mut rows = match feed {
         Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery).map_err(FlowError::Spool)?,
@@ -159,6 +163,8 @@ struct Flow<'a> {
     flying: HashMap<Position, Flying>,
     /// What services told other processes of this machine.
     shared: Shared,
+    /// Breakers, rules, threshold, canary.
+    recovering: Recovering,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
     /// What is recorded about one request while its answer is judged: durable together.
@@ -227,6 +233,7 @@ impl Flow<'_> {
                 self.pass_on(account);
             }
         }
+        self.tend(rows.is_open());
         self.pump(rows)?;
         if self.unflushed >= 1024 {
             self.flush().await?;
@@ -273,6 +280,7 @@ impl Flow<'_> {
             self.lanes.next_wake().filter(|_| goes),
             self.ends.filter(|_| self.closing.is_none()),
             self.shared.next_look().filter(|_| goes),
+            self.recovering.next().filter(|_| goes),
             self.drain_ends,
             self.next_answer(),
         ]
@@ -280,7 +288,7 @@ impl Flow<'_> {
         .flatten()
         .min();
         let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
-        let reads = goes && rows.open().meets(hungry) && self.lanes.has_room();
+        let reads = goes && rows.open().meets(hungry) && !self.recovering.is_shut() && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}

@@ -11,9 +11,11 @@ use super::duration;
 use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
+use crate::hook::notice::Notices;
 use crate::limit::Quota;
 use crate::priority::{BadPriority, Priority};
 use crate::problem::did_you_mean;
+use crate::recovery::threshold::Threshold;
 
 /// The `defaults:` block. Every value is absent until somebody wrote it, so that a flag, or the caller's own default, can stand in.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -58,6 +60,24 @@ pub struct Defaults {
     pub from: Option<String>,
     /// `--reply-to`.
     pub reply_to: Option<String>,
+    /// `--on-result`.
+    pub on_result: Option<String>,
+    /// `--on-finish`.
+    pub on_finish: Option<String>,
+    /// `--notify-on`.
+    pub notify_on: Option<Notices>,
+    /// `--metrics-file`.
+    pub metrics_file: Option<String>,
+    /// `--metrics-listen`, as it was written.
+    pub metrics_listen: Option<String>,
+    /// So many failures, or such a share, stop the run.
+    pub halt_on_failures: Option<Threshold>,
+    /// Rows that must be settled before a share counts.
+    pub halt_min: Option<u64>,
+    /// Rows that go first.
+    pub canary: Option<u64>,
+    /// How long the run waits after them.
+    pub hold: Option<Duration>,
 }
 
 /// The `retries:` block.
@@ -221,6 +241,15 @@ impl Defaults {
             lenient: reader.take("lenient", truth),
             from: reader.take("from", text),
             reply_to: reader.take("reply_to", text),
+            on_result: reader.take("on_result", text),
+            on_finish: reader.take("on_finish", text),
+            notify_on: reader.take("notify_on", word),
+            metrics_file: reader.take("metrics_file", text),
+            metrics_listen: reader.take("metrics_listen", text),
+            halt_on_failures: reader.take("halt_on_failures", threshold),
+            halt_min: reader.take("halt_min", whole),
+            canary: reader.take("canary", |node| count(node).map(|rows| rows.get() as u64)),
+            hold: reader.take("hold", time),
             retries: Retries::read(block, reader.mistakes),
         }
     }
@@ -293,7 +322,7 @@ fn text(node: &Node) -> Result<String, String> {
     }
 }
 
-fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
+pub(super) fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
     text(node)?.parse()
 }
 
@@ -352,7 +381,7 @@ fn truth(node: &Node) -> Result<bool, String> {
     }
 }
 
-fn time(node: &Node) -> Result<Duration, String> {
+pub(super) fn time(node: &Node) -> Result<Duration, String> {
     match &node.kind {
         Kind::Text(text) => duration::parse(text),
         Kind::Number(number) => duration::parse(&number.to_string()),
@@ -362,6 +391,14 @@ fn time(node: &Node) -> Result<Duration, String> {
 
 fn some_time(node: &Node) -> Result<Duration, String> {
     time(node).and_then(|length| if length.is_zero() { Err("write a length of time above 0".to_owned()) } else { Ok(length) })
+}
+
+fn threshold(node: &Node) -> Result<Threshold, String> {
+    match &node.kind {
+        Kind::Number(number) => number.to_string().parse(),
+        Kind::Text(text) => text.parse(),
+        _ => Err(format!("write a share such as 5%, or a number above 0, not {}", shown(node))),
+    }
 }
 
 fn quota(node: &Node) -> Result<Quota, String> {

@@ -25,6 +25,7 @@ use crate::lane::shares::Shares;
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
 use crate::priority::{Precedence, Priorities};
+use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
 
 mod beyond;
@@ -33,12 +34,16 @@ mod gather;
 mod hold;
 mod holding;
 mod rank;
+mod recovering;
 mod road;
+mod settings;
 mod shares;
 mod timers;
 mod turn;
+mod view;
 
 pub use crate::lane::road::Ticket;
+pub use crate::lane::view::View;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;
@@ -61,6 +66,11 @@ fn ahead(quota: &Quota) -> usize {
 fn most_ahead(quota: &Quota, account: &Account) -> usize {
     let each = if quota.of == Unit::Requests { account.batch.max(1) } else { 1 };
     ahead(quota).saturating_mul(each)
+}
+
+/// What all of these limits together allow.
+fn least_ahead(quotas: &[Quota], account: &Account) -> Option<usize> {
+    quotas.iter().filter(|quota| quota.scope == Scope::Account && !quota.rolls()).map(|quota| most_ahead(quota, account)).min()
 }
 
 /// A slow sync of the journal.
@@ -174,7 +184,11 @@ impl Lanes {
             .map(|account| Road {
                 width: account.width.max(1),
                 calls: 0,
+                most: usize::MAX,
+                spacing: None,
+                gates: Gates::default(),
                 batch: account.batch.max(1),
+                narrowed: usize::MAX,
                 most_bytes: account.platform.most_bytes(),
                 ranks: std::array::from_fn(|_| Rank::default()),
                 shares: Shares::new(precedence),
@@ -183,12 +197,7 @@ impl Lanes {
                 name: account.name.clone(),
                 hold: Hold::default(),
                 gathered: 0,
-                most_ahead: account
-                    .quotas
-                    .iter()
-                    .filter(|quota| quota.scope == Scope::Account && !quota.rolls())
-                    .map(|q| most_ahead(q, account))
-                    .min(),
+                most_ahead: least_ahead(&account.quotas, account),
                 pace: account.pace(),
                 held_until: None,
                 parked: false,

@@ -27,9 +27,14 @@ impl Lanes {
         loop {
             let road = &mut self.roads[account];
             let held = road.held_until.is_some() || road.hold.until.is_some();
-            if road.halted.is_some() || held || road.calls >= road.width {
+            if road.halted.is_some() || held || road.calls >= road.width.min(road.narrowed) {
                 return Turn::Full;
             }
+            if let Some(until) = self.spaced(account) {
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
+            let road = &mut self.roads[account];
             if road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
                 let until = Instant::now() + AHEAD;
                 road.held_until = Some(until);
@@ -84,13 +89,20 @@ impl Lanes {
                 return Turn::Read(ticket, Place::First);
             }
             let sealed = matches!(lane.waiting.front(), Some(Waiting::Sealed { .. }));
-            let gathered = if road.batch > 1 || sealed { gather::shared(road, lane) } else { gather::single(road, lane) };
-            let Gathered { batch, held, rested } = gathered;
+            let gathered = if road.batch > 1 || sealed {
+                gather::shared(road, lane)
+            } else {
+                gather::single(road, lane, !stem(&key).0.is_empty())
+            };
+            let Gathered { batch, held, rested, gated } = gathered;
             if !batch.is_empty() {
                 road.calls += 1;
                 lane.in_flight += batch.len();
                 road.gathered += batch.len();
                 road.shares.serve(priority, batch.len());
+                if let Some(spacing) = &mut road.spacing {
+                    spacing.took(Instant::now(), batch.len());
+                }
             }
             let rank = &mut road.ranks[priority as usize];
             rank.waiting -= batch.len() + rested.len();
@@ -130,6 +142,9 @@ impl Lanes {
             }
             for (ticket, until) in rested {
                 self.rest(account, ticket, until, None);
+            }
+            for (ticket, until) in gated {
+                self.rest(account, ticket, until, Some(until.duration_since(Instant::now())));
             }
             if !batch.is_empty() {
                 return Turn::Batch(key, batch);

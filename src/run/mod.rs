@@ -20,6 +20,7 @@ use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
+use crate::live::publish::Live;
 use crate::platform::LaneKey;
 use crate::prepare::Preparer;
 use crate::priority::Priorities;
@@ -27,6 +28,8 @@ use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::recovering::Recovering;
+use crate::run::steering::{Landing, Paused};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
@@ -36,8 +39,13 @@ mod ending;
 mod judging;
 mod queues;
 mod records;
+mod recovering;
 mod resting;
 mod sending;
+mod steering;
+mod watching;
+
+pub use self::steering::Wires;
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;
@@ -54,6 +62,8 @@ pub struct Ending {
     pub exit: Exit,
     /// Why it ended before every row was settled, in words for the user.
     pub reasons: Vec<String>,
+    /// Somebody aborted it.
+    pub aborted: bool,
 }
 
 /// Why the flow broke off: only a broken source or journal ends a run.
@@ -77,13 +87,14 @@ pub async fn run(
     recovery: Recovery,
     feed: Feed,
     rules: Rules,
-    control: Control,
+    wires: Wires,
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
     let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
+    let Wires { control, live } = wires;
     let mut flow = Flow {
         lanes,
         journal,
@@ -97,6 +108,7 @@ pub async fn run(
         rested: None,
         sent: [0; 4],
         queues_told: None,
+        recovering: Recovering::new(&rules, &preparer, &recovery.tally),
         unflushed: 0,
         together: None,
         closing: None,
@@ -105,6 +117,10 @@ pub async fn run(
         remembering: 0,
         ends,
         drain_ends: None,
+        paused: None,
+        landing: Vec::new(),
+        aborted: false,
+        live,
         preparer,
         rules,
         control,
@@ -112,6 +128,7 @@ pub async fn run(
     };
     flow.progress.tally(&flow.tally);
     let mut recovery = recovery;
+    flow.remember_recovery();
     flow.take_up(&mut recovery)?;
     let mut rows = match feed {
         Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery).map_err(FlowError::Spool)?,
@@ -146,6 +163,8 @@ struct Flow<'a> {
     flying: HashMap<Position, Flying>,
     /// What services told other processes of this machine.
     shared: Shared,
+    /// Breakers, rules, threshold, canary.
+    recovering: Recovering,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
     /// What is recorded about one request while its answer is judged: durable together.
@@ -167,6 +186,12 @@ struct Flow<'a> {
     queues_told: Option<Instant>,
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
+    /// Set while nothing new starts because somebody asked for that.
+    paused: Option<Paused>,
+    /// Who waits for what is in flight to land.
+    landing: Vec<Landing>,
+    aborted: bool,
+    live: Live,
     rules: Rules,
     control: Control,
     progress: &'a mut Progress,
@@ -175,6 +200,7 @@ struct Flow<'a> {
 struct Flying {
     account: Arc<str>,
     attempt: u32,
+    since: Instant,
 }
 
 /// A request and the lane that it came from.
@@ -192,7 +218,7 @@ enum Step {
 impl Flow<'_> {
     /// One turn of the loop: what rested comes back, what may go goes, what was read is handed on.
     async fn turn(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
-        if self.closing.is_some() {
+        if self.closing.is_some() || self.paused.is_some() {
             return Ok(());
         }
         self.wake()?;
@@ -207,6 +233,7 @@ impl Flow<'_> {
                 self.pass_on(account);
             }
         }
+        self.tend(rows.is_open());
         self.pump(rows)?;
         if self.unflushed >= 1024 {
             self.flush().await?;
@@ -219,6 +246,7 @@ impl Flow<'_> {
 
     /// What control and the clock ask for.
     fn obey(&mut self) {
+        self.hear();
         match self.control.order() {
             Order::Go => {}
             Order::Drain(exit) => self.close(exit, None),
@@ -233,6 +261,7 @@ impl Flow<'_> {
         if self.lanes.all_halted() {
             self.close(Exit::BadConfig, None);
         }
+        self.publish();
     }
 
     /// Nothing new starts from here on; what is in flight may land until the grace is over.
@@ -246,17 +275,20 @@ impl Flow<'_> {
 
     /// Waits for whatever comes first: an answer, a timer, a row, an order.
     async fn wait(&mut self, rows: &mut Reader) {
+        let goes = self.closing.is_none() && self.paused.is_none();
         let timer = [
-            self.lanes.next_wake().filter(|_| self.closing.is_none()),
+            self.lanes.next_wake().filter(|_| goes),
             self.ends.filter(|_| self.closing.is_none()),
-            self.shared.next_look().filter(|_| self.closing.is_none()),
+            self.shared.next_look().filter(|_| goes),
+            self.recovering.next().filter(|_| goes),
             self.drain_ends,
+            self.next_answer(),
         ]
         .into_iter()
         .flatten()
         .min();
         let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
-        let reads = self.closing.is_none() && rows.open().meets(hungry) && self.lanes.has_room();
+        let reads = goes && rows.open().meets(hungry) && !self.recovering.is_shut() && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}

@@ -16,6 +16,7 @@ mod peers;
 mod platforms;
 mod priority;
 mod readme;
+mod recovery;
 mod routes;
 mod service;
 mod smpp;

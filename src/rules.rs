@@ -70,6 +70,8 @@ pub struct Rules {
     pub deadline: Option<Duration>,
     /// What becomes of rows in doubt while the run lasts.
     pub in_doubt: Doubt,
+    /// Addresses that a service calls gone go onto the suppression list.
+    pub suppress_gone: bool,
     /// Where spool and journal are.
     pub folder: RunFolder,
     /// What all runs of this machine share is in `state.db` here.

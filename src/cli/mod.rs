@@ -12,6 +12,8 @@ use crate::exit;
 use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
+pub mod safety;
+
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
 #[command(
@@ -47,6 +49,7 @@ impl Cli {
             Command::Check(args) => args.json,
             Command::Runs(args) => args.json,
             Command::Status(args) => args.json,
+            Command::Find(args) => args.json,
             _ => false,
         }
     }
@@ -123,6 +126,13 @@ pub enum Command {
     Status(Status),
     /// Tell what a run did
     Report(Report),
+    /// Find rows over all runs
+    Find(safety::Find),
+    /// Whom nothing is sent to
+    #[command(subcommand)]
+    Suppress(safety::Suppress),
+    /// Remove runs that ended long ago
+    Prune(safety::Prune),
     /// What can be sent with, and whether an account's credentials work
     #[command(subcommand)]
     Platforms(Platforms),
@@ -288,6 +298,9 @@ pub struct FlowFlags {
     /// Longest delay between tries [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Errors")]
     pub max_delay: Option<Duration>,
+    /// When rows leave.
+    #[command(flatten)]
+    pub time: safety::TimeFlags,
     /// Answer the question before sending with yes
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
@@ -302,6 +315,9 @@ pub struct FlowFlags {
 /// Where a new run's files go, and whether it is only tried out.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NewRunFlags {
+    /// What keeps it from harm.
+    #[command(flatten)]
+    pub guard: safety::GuardFlags,
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,

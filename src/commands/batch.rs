@@ -11,6 +11,7 @@ use crate::job::{self, Settings};
 /// Sends the list.
 pub(crate) async fn run(global: &Global, mut args: Batch) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
+    let url = args.target.via.clone();
     let by_url = oneoff::adopt(&mut config, &mut args.target.via)?.names;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
     let settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
@@ -21,6 +22,7 @@ pub(crate) async fn run(global: &Global, mut args: Batch) -> Result<Exit, Failur
         read,
         template: args.content.template,
         settings,
+        url,
         lineage: None,
         parent: None,
         skip_invalid: args.skip_invalid,

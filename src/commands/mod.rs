@@ -8,12 +8,15 @@ mod batch;
 mod check;
 mod completions;
 pub mod config;
+mod find;
+mod guard;
 mod launch;
 mod man;
 mod oneoff;
 mod open;
 mod platforms;
 mod preview;
+mod prune;
 mod report;
 mod resume;
 mod retry;
@@ -21,6 +24,7 @@ mod runs;
 mod send;
 mod sink;
 mod status;
+mod suppress;
 mod templates;
 
 /// Does what was asked.
@@ -39,6 +43,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Runs(args) => runs::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
         Command::Report(args) => report::run(&global, &args),
+        Command::Find(args) => find::run(&global, &args),
+        Command::Suppress(args) => suppress::run(&global, args),
+        Command::Prune(args) => prune::run(&global, &args),
         Command::Platforms(args) => platforms::run(&global, args).await,
         Command::Templates(args) => templates::run(&global, args),
         Command::Config(args) => config::run(&global, &args),

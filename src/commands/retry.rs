@@ -25,6 +25,7 @@ use crate::template::source_files::TemplateFiles;
 pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failure> {
     let only = Only::parse(&args.only)?;
     let mut config = open::open_config(global)?;
+    let url = args.target.via.clone();
     let by_url = oneoff::adopt(&mut config, &mut args.target.via)?.names;
     let state_dir = launch::state_dir(global)?;
     let scene = Scene { config: &config, global, state_dir };
@@ -87,6 +88,7 @@ pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failur
         read,
         template: args.content.template.or_else(|| first.template(&config, &settings)),
         settings: Settings { one_template, ..settings },
+        url,
         lineage,
         parent,
         skip_invalid: args.skip_invalid,

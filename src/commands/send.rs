@@ -39,6 +39,7 @@ pub(crate) async fn run(global: &Global, mut args: Send) -> Result<Exit, Failure
         return Err(Failure::new(Exit::Usage, "nothing to send: give a TEXT, - to read it from stdin, or --template"));
     }
     let mut config = open::open_config(global)?;
+    let url = args.target.via.clone();
     let adopted = oneoff::adopt(&mut config, &mut args.target.via)?;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
     let by_url = adopted.names;
@@ -72,6 +73,7 @@ pub(crate) async fn run(global: &Global, mut args: Send) -> Result<Exit, Failure
         read,
         template: args.content.template,
         settings,
+        url,
         lineage: None,
         parent: None,
         skip_invalid: false,

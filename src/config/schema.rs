@@ -40,7 +40,7 @@ pub const LATER: [Key; 8] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 18] = [
+pub const DEFAULTS: [Key; 27] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "100"),
@@ -59,6 +59,15 @@ pub const DEFAULTS: [Key; 18] = [
     key("lenient", "true or false", "false"),
     key("from", "a sender", "the account's"),
     key("reply_to", "an address", "the account's"),
+    key("window", "windows such as Mon-Fri 08:00-18:00", ""),
+    key("tz", "a time zone", "this machine's"),
+    key("tz_column", "a column", "_tz"),
+    key("expires", "a length of time", ""),
+    key("lock", "wait, fail or skip", "fail"),
+    key("duplicate_days", "a number", "7"),
+    key("redirect_to", "an address", ""),
+    key("allow_domain", "a domain or a list of them", ""),
+    key("suppress_gone", "true or false", "false"),
 ];
 
 /// Keys of `defaults.retries:`.
@@ -86,7 +95,7 @@ pub const LIMIT: [Key; 3] = [
 /// Keys of a profile: those of the file, except `version` and `profiles`.
 pub const PROFILE: [&str; 4] = ["defaults", "accounts", "templates", "platforms"];
 
-/// The one key of a profile that this version knows and cannot keep. It protects people from mail, so it is never passed over in silence.
+/// A key of a profile that stands for that of its `defaults`.
 pub const REDIRECT: &str = "redirect_to";
 
 /// Whether the table has that key.

@@ -20,16 +20,19 @@ use crate::job::accounts::addressing_of;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::platform::Opening;
+use crate::policy::Safeguards;
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::problem::{self, Problem};
-use crate::recipient::{Addressing, Vars};
+use crate::recipient::{Addressing, Skip, Vars};
 use crate::rules::{Doubt, OnError, Rules};
+use crate::schedule::Schedule;
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
 use crate::template::compiled::{Options, Template};
 use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
+pub mod safety;
 
 /// Rows checked in one piece by all cores.
 const CHECK_CHUNK: usize = 4096;
@@ -95,6 +98,12 @@ pub struct Settings {
     /// `--platform-file`, absolute.
     #[serde(default)]
     pub platform_files: Vec<PathBuf>,
+    /// When rows leave.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What keeps the run from harm.
+    #[serde(default)]
+    pub safeguards: Safeguards,
 }
 
 /// Rows of one journal group where `-b` does not say.
@@ -168,6 +177,8 @@ impl Settings {
             accounts: Vec::new(),
             by_url: Vec::new(),
             platform_files: global.platform_file.iter().map(|path| cwd.join(path)).collect(),
+            schedule: safety::schedule(&flow.time, &config.defaults),
+            safeguards: Safeguards::default(),
             cwd,
         })
     }
@@ -194,6 +205,7 @@ impl Settings {
         set(&mut self.backoff.delay, &flow.delay);
         set(&mut self.backoff.factor, &flow.backoff);
         set(&mut self.backoff.max_delay, &flow.max_delay);
+        safety::amend(&mut self.schedule, &mut self.safeguards, &flow.time);
     }
 
     /// What the flow needs of them.
@@ -206,6 +218,7 @@ impl Settings {
             grace: self.grace,
             deadline: self.deadline,
             in_doubt: self.in_doubt,
+            suppress_gone: self.safeguards.suppress_gone,
             folder: folder.clone(),
             state_dir: folder.path.ancestors().nth(2).unwrap_or(&folder.path).to_owned(),
         }
@@ -493,6 +506,12 @@ pub struct Found {
     pub bad: u64,
     /// Rows that policy leaves out.
     pub skipped: u64,
+    /// Of those, the ones that other runs of the line have sent, or may have.
+    pub already: u64,
+    /// Of those, the ones that say something else now.
+    pub changed: u64,
+    /// Of those left out, the ones whose address is suppressed.
+    pub suppressed: u64,
     /// Good rows by account index.
     pub by_account: BTreeMap<usize, u64>,
     /// The first good row.
@@ -541,7 +560,18 @@ pub fn examine(
                         found.first = Some(*ready);
                     }
                 }
-                Prepared::Skipped(..) => found.skipped += 1,
+                Prepared::Skipped(_, _, skip) => {
+                    found.skipped += 1;
+                    match skip {
+                        Skip::AlreadySent { changed, .. } => {
+                            found.already += 1;
+                            found.changed += u64::from(changed);
+                        }
+                        Skip::MayBeSent { .. } => found.already += 1,
+                        Skip::Suppressed => found.suppressed += 1,
+                        Skip::Duplicate { .. } | Skip::Expired => {}
+                    }
+                }
                 Prepared::Bad(bad) => {
                     found.bad += 1;
                     told(&bad);

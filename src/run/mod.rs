@@ -20,16 +20,19 @@ use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
 use crate::platform::LaneKey;
+use crate::policy::gone::Gone;
 use crate::prepare::Preparer;
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::doors::Doors;
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
 
 mod coming_back;
+mod doors;
 mod ending;
 mod judging;
 mod records;
@@ -61,6 +64,9 @@ pub enum FlowError {
     /// The spool could not be read.
     #[error("{0}")]
     Spool(Problem),
+    /// What policy is kept in could not be opened.
+    #[error("the suppression list cannot be opened: {0}")]
+    Policy(rusqlite::Error),
 }
 
 /// Runs to the end and tells how it was.
@@ -79,7 +85,13 @@ pub async fn run(
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
     let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
     let started = Instant::now();
-    let ends = rules.deadline.map(|deadline| started + deadline);
+    let ahead = preparer.policy().timetable.ahead(jiff::Timestamp::now());
+    let ends = rules.deadline.map(|deadline| started + ahead + deadline);
+    let gone = if rules.suppress_gone {
+        Gone::open(&rules.state_dir, &rules.folder.id).map_err(FlowError::Policy)?
+    } else {
+        Gone::default()
+    };
     let mut flow = Flow {
         lanes,
         journal,
@@ -90,6 +102,8 @@ pub async fn run(
         flying: HashMap::new(),
         shared: Shared::open(&rules, &preparer),
         hungry: true,
+        doors: Doors::default(),
+        gone,
         unflushed: 0,
         together: None,
         closing: None,
@@ -138,6 +152,10 @@ struct Flow<'a> {
     flying: HashMap<Position, Flying>,
     /// What services told other processes of this machine.
     shared: Shared,
+    /// Whether the clock lets anything leave.
+    doors: Doors,
+    /// Addresses that services call gone.
+    gone: Gone,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
     /// What is recorded about one request while its answer is judged: durable together.
@@ -178,7 +196,8 @@ enum Step {
 impl Flow<'_> {
     /// One turn of the loop: what rested comes back, what may go goes, what was read is handed on.
     async fn turn(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
-        if self.closing.is_some() {
+        self.gone.keep();
+        if self.closing.is_some() || self.shut().is_some() {
             return Ok(());
         }
         self.wake()?;
@@ -229,16 +248,19 @@ impl Flow<'_> {
 
     /// Waits for whatever comes first: an answer, a timer, a row, an order.
     async fn wait(&mut self, rows: &mut Reader) {
+        let shut = self.shut().filter(|_| self.closing.is_none());
+        let open = self.closing.is_none() && shut.is_none();
         let timer = [
-            self.lanes.next_wake().filter(|_| self.closing.is_none()),
+            self.lanes.next_wake().filter(|_| open),
             self.ends.filter(|_| self.closing.is_none()),
-            self.shared.next_look().filter(|_| self.closing.is_none()),
+            self.shared.next_look().filter(|_| open),
+            shut.map(|until| self.next_look(until)),
             self.drain_ends,
         ]
         .into_iter()
         .flatten()
         .min();
-        let reads = self.closing.is_none() && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
+        let reads = open && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}

@@ -71,6 +71,7 @@ fn read(input: &[u8], options: &ReadOptions) -> Result<Read, SourceError> {
 fn tell(row: &Row) -> String {
     match (&row.recipient, row.skip) {
         (Ok(_), Some(Skip::Duplicate { of })) => format!("{} ={of}", row.place.line),
+        (Ok(_), Some(other)) => panic!("a spool knows nothing of {other}"),
         (Ok(recipient), None) => {
             format!("{} {} {} {}", row.place.line, recipient.via, recipient.to.as_str(), Value::Object(recipient.vars.clone()))
         }
@@ -241,6 +242,7 @@ fn keys(input: &str, options: &ReadOptions) -> Vec<String> {
         .iter()
         .map(|row| match row.skip {
             Some(Skip::Duplicate { of }) => format!("={of}"),
+            Some(other) => panic!("a spool knows nothing of {other}"),
             None => row.recipient.as_ref().map_or_else(|error| format!("! {error}"), |recipient| recipient.key.clone()),
         })
         .collect()

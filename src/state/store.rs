@@ -13,6 +13,13 @@ const BUSY: Duration = Duration::from_millis(500);
 const TABLES: &[&str] = &[
     // holds.rs: for whom nothing leaves before when.
     "CREATE TABLE IF NOT EXISTS hold (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    // known.rs: the runs there were, by name, line and content.
+    "CREATE TABLE IF NOT EXISTS run (id TEXT PRIMARY KEY, began INTEGER NOT NULL, lineage TEXT NOT NULL, name TEXT, print BLOB) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS run_lineage ON run (lineage);
+     CREATE INDEX IF NOT EXISTS run_name ON run (name) WHERE name IS NOT NULL;
+     CREATE INDEX IF NOT EXISTS run_print ON run (print) WHERE print IS NOT NULL",
+    // suppressed.rs: who is not written to.
+    "CREATE TABLE IF NOT EXISTS suppressed (address TEXT PRIMARY KEY, since INTEGER NOT NULL, gone INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID",
 ];
 
 /// Whether what is written must survive a power cut.

@@ -1,6 +1,5 @@
 //! `notify resume`: the same run once more, from its own folder and nothing else.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -121,14 +120,14 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
             Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed: Feed::Spool };
         return launch::go(&scene, &args.flow, going).await;
     }
-    let on_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let on_terminal = ask::on_terminal();
     let decision = match settings.in_doubt {
         Doubt::Ask if doubtful > 0 && on_terminal => question(doubtful),
         other => other,
     };
     // Asked before anything is decided for good.
     let left = recovery.tally.pending() + if decision == Doubt::Resend { doubtful } else { 0 };
-    let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+    let harmless = preparer.harmless();
     if left > 0 && !harmless && !args.flow.yes && on_terminal {
         let answer = ask::ask(&format!("Send the {} messages that are left? [y/N]", ask::grouped(left)));
         if !matches!(answer.as_str(), "y" | "yes") {
@@ -152,16 +151,8 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
         }
         Doubt::Ask => {}
     }
-    let feed = Feed::Spool;
-    let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
-    if !harmless && !args.flow.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        let left = ask::grouped(recovery.tally.pending());
-        if !matches!(ask::ask(&format!("Send the {left} messages that are left? [y/N]")).as_str(), "y" | "yes") {
-            journal.close().await.map_err(disk)?;
-            return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent"));
-        }
-    }
-    let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed };
+    let going =
+        Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed: Feed::Spool };
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop((lock, named));
     Ok(exit)

@@ -87,6 +87,9 @@ pub struct Recovery {
     pub sets: Vec<Vec<Position>>,
     /// All rows in doubt.
     pub(crate) doubtful: HashSet<Position>,
+    /// Rows whose last request was of several, some of which were answered for: it cannot go again as it was, and alone they would go
+    /// under another key than the one that the service may know.
+    pub(crate) broken: HashSet<Position>,
 }
 
 /// The rows in doubt whose service drops what it has seen before: they may be sent again without asking anybody.
@@ -122,9 +125,10 @@ pub(crate) fn recover(store: &mut Store) -> Result<(Recovery, Vec<Record>), Jour
     }
     drop(rows);
     drop(cursor);
-    let Unanswered { lost, sets } = unanswered(store, &recovery.settled, &recovery.doubtful)?;
+    let Unanswered { lost, sets, broken } = unanswered(store, &recovery.settled, &recovery.doubtful)?;
     recovery.interrupted = lost.len() as u64;
     recovery.sets = sets;
+    recovery.broken = broken;
     // They are told at the time of their attempt: how long a service remembers its key counts from then.
     let (records, stamps) = lost.into_iter().map(|(record, at)| (record, (at, 0))).unzip();
     let group = Group { attempts: Vec::new(), stamps, records };
@@ -173,6 +177,7 @@ struct Unanswered {
     /// One record for each row whose attempt no outcome answers, and when that attempt was made. As many as were in flight.
     lost: Vec<(Record, i64)>,
     sets: Vec<Vec<Position>>,
+    broken: HashSet<Position>,
 }
 
 /// Reads all attempts. A row in `doubtful` is settled too, and may yet be sent again.
@@ -185,6 +190,7 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) ->
     let mut lost: HashMap<i64, (Record, i64)> = HashMap::new();
     let mut sets: Vec<Vec<Position>> = Vec::new();
     let mut newest: HashMap<Position, usize> = HashMap::new();
+    let mut broken: HashSet<Position> = HashSet::new();
     let mut expected = 1i64;
     while let Some(row) = rows.next().map_err(failed)? {
         let id: i64 = row.get(0).map_err(failed)?;
@@ -208,11 +214,19 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) ->
             && let Some(set) = positions.iter().map(of_set).collect::<Option<Vec<_>>>()
         {
             newest.extend(set.iter().map(|position| (*position, sets.len())));
-            sets.push(set);
-        } else if !newest.is_empty() {
-            positions.iter().filter_map(|(key, _)| seal::position(*key)).for_each(|position| {
-                newest.remove(&position);
+            set.iter().for_each(|position| {
+                broken.remove(position);
             });
+            sets.push(set);
+        } else {
+            for position in positions.iter().filter_map(|(key, _)| seal::position(*key)) {
+                newest.remove(&position);
+                if positions.len() > 1 && doubtful.contains(&position) {
+                    broken.insert(position);
+                } else {
+                    broken.remove(&position);
+                }
+            }
         }
         let at: i64 = row.get(2).map_err(failed)?;
         for (key, attempts) in positions {
@@ -234,11 +248,18 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) ->
     // A row that was tried in another request since then has left the set.
     let whole = |(at, set): &(usize, Vec<Position>)| set.iter().all(|position| newest.get(position) == Some(at));
     let sets = sets.into_iter().enumerate().filter(whole).map(|(_, set)| set).collect();
-    Ok(Unanswered { lost, sets })
+    Ok(Unanswered { lost, sets, broken })
+}
+
+/// Of the rows in doubt, those of these accounts and none of these positions.
+#[derive(Debug)]
+pub(crate) struct Only {
+    pub(crate) keyed: Vec<Keyed>,
+    pub(crate) not: HashSet<Position>,
 }
 
 /// Carries out the decision for all rows in doubt, or for those of `only`; what is to be sent again is returned.
-pub(crate) fn decide(store: &mut Store, decision: Decision, only: Option<&[Keyed]>) -> Result<Vec<Known>, JournalError> {
+pub(crate) fn decide(store: &mut Store, decision: Decision, only: Option<&Only>) -> Result<Vec<Known>, JournalError> {
     const AT_ONCE: usize = 1000;
     let mut decided = Vec::new();
     let mut after = -1i64;
@@ -254,7 +275,8 @@ pub(crate) fn decide(store: &mut Store, decision: Decision, only: Option<&[Keyed
             for known in undecided {
                 let named = |keyed: &Keyed| keyed.account == known.account && known.at >= keyed.since;
                 // What a person has decided stays so unless a person asks.
-                if only.is_some_and(|only| known.decided || !only.iter().any(named)) {
+                let meant = |only: &Only| !known.decided && !only.not.contains(&known.position) && only.keyed.iter().any(named);
+                if only.is_some_and(|only| !meant(only)) {
                     continue;
                 }
                 let mut changed = known.clone();

@@ -143,7 +143,7 @@ impl Lanes {
         let road = &mut self.roads[account];
         road.open.clear();
         road.full.clear();
-        (road.rows, road.bytes) = (0, 0);
+        (road.rows, road.bytes, road.alone_since) = (0, 0, None);
         road.waiting -= road.later.len();
         taken.extend(road.later.drain(..));
         for ((of, key), lane) in &mut self.lanes {

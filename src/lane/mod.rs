@@ -231,7 +231,9 @@ impl Lanes {
         road.waiting += set.len();
         let lane = self.lanes.entry((account, key.clone())).or_default();
         lane.waiting.push_front(Waiting::Sealed { set, bound });
-        road.full.push_back(key.clone());
+        if road.batch > 1 {
+            road.full.push_back(key.clone());
+        }
         open(road, lane, key);
     }
 

@@ -5,3 +5,5 @@ pub mod quota;
 mod rolling;
 
 pub use self::quota::{Quota, Scope, Unit};
+/// A word of rows too, so it stands below.
+pub use crate::priority::Priority;

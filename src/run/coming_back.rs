@@ -46,7 +46,14 @@ impl Flow<'_> {
             recovery.settled.settle(deferred.position);
             let (rest, named) = rest_of(&deferred);
             let account = self.preparer.account(&deferred.account).unwrap_or_default();
-            self.lanes.rest(account, Ticket { position: deferred.position, tried: deferred.attempts }, now + rest, named);
+            let ticket = Ticket { position: deferred.position, tried: deferred.attempts };
+            // It may have arrived: in other company its key would be another.
+            let doubtful = matches!(deferred.kind, None | Some(ErrorKind::InDoubt)) && deferred.attempts > 0;
+            if doubtful && self.preparer.accounts()[account].batch > 1 {
+                self.lanes.rest_together(account, vec![ticket], now + rest, named);
+            } else {
+                self.lanes.rest(account, ticket, now + rest, named);
+            }
         }
     }
 
@@ -132,7 +139,8 @@ impl Flow<'_> {
 
     /// What waits for an account of a pool that is blocked goes to the others.
     pub(super) fn pass_on(&mut self, account: usize) {
-        if !self.preparer.is_pooled(account) {
+        // Where all of its pool are blocked nobody is better off, and the rows would be read again for nothing.
+        if !self.preparer.is_pooled(account) || self.preparer.pool_of(account).all(|other| self.lanes.is_blocked(other)) {
             return;
         }
         let waiting = self.lanes.take_waiting(account);

@@ -201,12 +201,14 @@ impl Flow<'_> {
             return Ok(());
         }
         self.wake()?;
-        for (key, wait) in self.shared.heard() {
+        let heard = self.shared.heard();
+        let long = heard.iter().any(|(_, wait)| *wait > PATIENCE);
+        for (key, wait) in heard {
             self.lanes.hear(key, wait);
-            for account in 0..self.preparer.accounts().len() {
-                if wait > PATIENCE && self.lanes.is_blocked(account) {
-                    self.pass_on(account);
-                }
+        }
+        for account in 0..self.preparer.accounts().len() {
+            if long && self.lanes.is_blocked(account) {
+                self.pass_on(account);
             }
         }
         self.pump(rows)?;

@@ -94,10 +94,8 @@ impl Flow<'_> {
     }
 
     pub(super) fn step(&mut self, step: Option<Step>) {
-        if let Some(Step::Remembered { .. }) = &step {
-            self.remembering -= 1;
-        }
         if let Some(Step::Remembered { account, group, .. }) = &step {
+            self.remembering -= 1;
             self.lanes.handed(*account, group.iter().map(|packed| packed.batch.deliveries().len()).sum());
         }
         match step {

@@ -33,6 +33,19 @@ fn add(hide: &mut Vec<String>, secret: &str) {
     hide.extend([json[1..json.len() - 1].to_owned(), percent, form, secret.to_owned()]);
 }
 
+/// Addresses that are credentials: a row's own key, in every form in which a reply might repeat it.
+pub fn of_rows<'a>(addresses: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut hide = Vec::new();
+    addresses.filter(|address| address.len() >= SHORTEST).for_each(|address| add(&mut hide, address));
+    longest_first(&mut hide);
+    hide
+}
+
+/// A credential that a reply brought.
+pub fn of_word(word: &str) -> Vec<String> {
+    of_rows(std::iter::once(word))
+}
+
 /// The URL, its path and query, and every part of them that is long enough to be a credential.
 pub fn of_url(url: &Url) -> Vec<String> {
     let mut secrets = vec![url.as_str().to_owned()];

@@ -258,6 +258,14 @@ impl Progress {
         }
     }
 
+    /// Nothing leaves until then, because the run was told so.
+    pub fn resting(&mut self, until: jiff::Timestamp, why: &str) {
+        let local = until.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %T %Z").to_string();
+        self.say(&format!("waiting until {local} ({why})"));
+        self.event(&json!({ "type": "waiting", "until": until.to_string(), "why": why }));
+        self.flush();
+    }
+
     /// One more pass over the failures follows.
     pub fn second_pass(&mut self, rows: usize, wait: Duration) {
         if rows > 0 {

@@ -76,6 +76,8 @@ pub struct Rules {
     pub in_doubt: Doubt,
     /// Recovery, threshold, canary.
     pub recovery: Policy,
+    /// Addresses that a service calls gone go onto the suppression list.
+    pub suppress_gone: bool,
     /// Where spool and journal are.
     pub folder: RunFolder,
     /// What all runs of this machine share is in `state.db` here.

@@ -78,6 +78,24 @@ pub struct Defaults {
     pub canary: Option<u64>,
     /// How long the run waits after them.
     pub hold: Option<Duration>,
+    /// Outside of these windows nothing leaves; checked when a run is made.
+    pub window: Option<String>,
+    /// The time zone of windows and moments.
+    pub tz: Option<String>,
+    /// The column with the time zone of its row.
+    pub tz_column: Option<String>,
+    /// Rows that were not sent for so long are skipped.
+    pub expires: Option<Duration>,
+    /// What to do while another process has the same `--name`.
+    pub lock: Option<Lock>,
+    /// So many days long the same list is not sent again; 0 is never compared.
+    pub duplicate_days: Option<u32>,
+    /// Every message goes there.
+    pub redirect_to: Option<String>,
+    /// Nothing goes elsewhere.
+    pub allow_domain: Option<Vec<String>>,
+    /// Addresses that a service calls gone are suppressed.
+    pub suppress_gone: Option<bool>,
 }
 
 /// The `retries:` block.
@@ -209,6 +227,18 @@ words! {
     }
 }
 
+words! {
+    /// What to do while another process has the same `--name`.
+    Lock {
+        /// Wait until it is free.
+        Wait = "wait",
+        /// End, and say who has it.
+        Fail = "fail",
+        /// End well, and leave it to them.
+        Skip = "skip",
+    }
+}
+
 /// A mistake in a block: where, the text to mark, and what.
 pub(crate) struct Mistake {
     pub at: Place,
@@ -250,6 +280,15 @@ impl Defaults {
             halt_min: reader.take("halt_min", whole),
             canary: reader.take("canary", |node| count(node).map(|rows| rows.get() as u64)),
             hold: reader.take("hold", time),
+            window: reader.take("window", text),
+            tz: reader.take("tz", text),
+            tz_column: reader.take("tz_column", text),
+            expires: reader.take("expires", some_time),
+            lock: reader.take("lock", word),
+            duplicate_days: reader.take("duplicate_days", small),
+            redirect_to: reader.take("redirect_to", text),
+            allow_domain: reader.take("allow_domain", texts),
+            suppress_gone: reader.take("suppress_gone", truth),
             retries: Retries::read(block, reader.mistakes),
         }
     }
@@ -319,6 +358,13 @@ fn text(node: &Node) -> Result<String, String> {
         // A name may be all digits; nothing else of YAML's numbers is meant when a number stands for a text.
         Kind::Number(number) if number.is_u64() => Ok(number.to_string()),
         _ => Err(format!("write a text, not {}", shown(node))),
+    }
+}
+
+fn texts(node: &Node) -> Result<Vec<String>, String> {
+    match &node.kind {
+        Kind::List(items) => items.iter().map(text).collect(),
+        _ => text(node).map(|one| vec![one]),
     }
 }
 

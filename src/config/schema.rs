@@ -40,7 +40,7 @@ pub const LATER: [Key; 6] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 29] = [
+pub const DEFAULTS: [Key; 38] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
@@ -70,6 +70,15 @@ pub const DEFAULTS: [Key; 29] = [
     key("halt_min", "a number", "50"),
     key("canary", "a number above 0", ""),
     key("hold", "a length of time", "1m"),
+    key("window", "windows such as Mon-Fri 08:00-18:00", ""),
+    key("tz", "a time zone", "this machine's"),
+    key("tz_column", "a column", "_tz"),
+    key("expires", "a length of time", ""),
+    key("lock", "wait, fail or skip", "fail"),
+    key("duplicate_days", "a number", "7"),
+    key("redirect_to", "an address", ""),
+    key("allow_domain", "a domain or a list of them", ""),
+    key("suppress_gone", "true or false", "false"),
 ];
 
 /// Keys of `defaults.retries:`.
@@ -129,7 +138,7 @@ pub const LIMIT: [Key; 3] = [
 /// Keys of a profile: those of the file, except `version` and `profiles`.
 pub const PROFILE: [&str; 6] = ["defaults", "accounts", "templates", "platforms", "recovery", "scheduler"];
 
-/// The one key of a profile that this version knows and cannot keep. It protects people from mail, so it is never passed over in silence.
+/// A key of a profile that stands for that of its `defaults`.
 pub const REDIRECT: &str = "redirect_to";
 
 /// Whether the table has that key.

@@ -424,7 +424,9 @@ fn a_profile_lies_over_the_rest() {
     let problem = world.load().unwrap_err().remove(0);
     assert_eq!((problem.what.as_str(), problem.help.as_deref()), ("no profile `stagign`", Some("did you mean `staging`?")));
     world.profile = Some("safe".to_owned());
-    assert!(world.load().unwrap_err()[0].what.contains("sends nothing"));
+    assert_eq!(world.good().defaults.redirect_to.as_deref(), Some("qa@corp.example"));
+    world.profile = None;
+    assert_eq!(world.good().defaults.redirect_to, None, "only where the profile was chosen");
 }
 
 #[test]

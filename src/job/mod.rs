@@ -22,12 +22,14 @@ use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::platform::Opening;
+use crate::policy::Safeguards;
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::priority::Precedence;
 use crate::problem::{self, Problem};
-use crate::recipient::{Addressing, Vars};
+use crate::recipient::{Addressing, Skip, Vars};
 use crate::recovery::policy::{self, Policy};
 use crate::rules::{Doubt, OnError, Rules};
+use crate::schedule::Schedule;
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
 use crate::template::compiled::{Options, Template};
@@ -35,6 +37,7 @@ use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
 pub mod precedence;
+pub mod safety;
 pub mod watching;
 
 /// Rows checked in one piece by all cores.
@@ -110,6 +113,12 @@ pub struct Settings {
     /// Hooks, notices, metrics.
     #[serde(default)]
     pub watching: Watching,
+    /// When rows leave.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What keeps the run from harm.
+    #[serde(default)]
+    pub safeguards: Safeguards,
 }
 
 /// Rows of one journal group where `-b` does not say.
@@ -193,6 +202,8 @@ impl Settings {
             },
             platform_files: global.platform_file.iter().map(|path| cwd.join(path)).collect(),
             watching: Watching::new(&config.defaults, global, &flow.hooks, &cwd)?,
+            schedule: safety::schedule(&flow.time, &config.defaults),
+            safeguards: Safeguards::default(),
             cwd,
         })
     }
@@ -245,6 +256,7 @@ impl Settings {
         set(&mut self.backoff.delay, &flow.delay);
         set(&mut self.backoff.factor, &flow.backoff);
         set(&mut self.backoff.max_delay, &flow.max_delay);
+        safety::amend(&mut self.schedule, &mut self.safeguards, &flow.time);
     }
 
     /// What the flow needs of them.
@@ -259,6 +271,7 @@ impl Settings {
             precedence: self.precedence,
             in_doubt: self.in_doubt,
             recovery: self.recovery.clone(),
+            suppress_gone: self.safeguards.suppress_gone,
             folder: folder.clone(),
             state_dir: folder.path.ancestors().nth(2).unwrap_or(&folder.path).to_owned(),
         }
@@ -546,6 +559,12 @@ pub struct Found {
     pub bad: u64,
     /// Rows that policy leaves out.
     pub skipped: u64,
+    /// Of those, the ones that other runs of the line have sent, or may have.
+    pub already: u64,
+    /// Of those, the ones that say something else now.
+    pub changed: u64,
+    /// Of those left out, the ones whose address is suppressed.
+    pub suppressed: u64,
     /// Good rows by account index.
     pub by_account: BTreeMap<usize, u64>,
     /// The first good row.
@@ -594,7 +613,18 @@ pub fn examine(
                         found.first = Some(*ready);
                     }
                 }
-                Prepared::Skipped(..) => found.skipped += 1,
+                Prepared::Skipped(_, _, skip) => {
+                    found.skipped += 1;
+                    match skip {
+                        Skip::AlreadySent { changed, .. } => {
+                            found.already += 1;
+                            found.changed += u64::from(changed);
+                        }
+                        Skip::MayBeSent { .. } => found.already += 1,
+                        Skip::Suppressed => found.suppressed += 1,
+                        Skip::Duplicate { .. } | Skip::Expired => {}
+                    }
+                }
                 Prepared::Bad(bad) => {
                     found.bad += 1;
                     told(&bad);

@@ -93,6 +93,8 @@ pub struct Ready {
     pub share: Option<Share>,
     /// Any of these accounts may take it; the flow decides which.
     pub pool: Option<Arc<[usize]>>,
+    /// It does not leave before then.
+    pub not_before: Option<jiff::Timestamp>,
     /// What to send; `envelope.attempt` is the number of the try that comes next.
     pub delivery: Delivery,
 }

@@ -239,6 +239,19 @@ impl Lanes {
         road.gathered = road.gathered.saturating_sub(count);
     }
 
+    /// So many deliveries of a request that was gathered do not leave after all; `whole`: no other of it does either.
+    pub fn withdrawn(&mut self, account: usize, key: &LaneKey, deliveries: usize, whole: bool) {
+        self.handed(account, deliveries);
+        if whole {
+            return self.landed(account, key, deliveries);
+        }
+        let rank = self.roads[account].rank(key.priority());
+        rank.in_flight = rank.in_flight.saturating_sub(deliveries);
+        if let Some(lane) = self.lanes.get_mut(&(account, key.clone())) {
+            lane.in_flight = lane.in_flight.saturating_sub(deliveries);
+        }
+    }
+
     /// A request of so many deliveries has its answer, or never left.
     pub fn landed(&mut self, account: usize, key: &LaneKey, deliveries: usize) {
         let road = &mut self.roads[account];

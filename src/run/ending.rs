@@ -64,6 +64,7 @@ impl Flow<'_> {
         if !late {
             futures_util::future::join_all(self.preparer.accounts().iter().map(|account| account.platform.close())).await;
         }
+        self.gone.flush();
         self.journal.flush().await?;
         if streamed {
             // Rows that reached the spool and nobody handed on are pending: a resume begins with them.

@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::backoff::Next;
 use crate::batch::{Batch, Refused, Verdict, Verdicts};
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::{Delivery, Outcome, Receipt};
 use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::journal::{Mark, Record};
@@ -157,7 +157,8 @@ impl Flow<'_> {
                 self.lanes.proved(account, lane);
                 self.sent[lane.priority() as usize] += 1;
                 self.saw_sent(account, lane, delivery.envelope.to.as_str());
-                self.conclude(&delivery, Outcome::Sent(receipt));
+                let note = self.redirected(receipt.note);
+                self.conclude(&delivery, Outcome::Sent(Receipt { note, ..receipt }));
                 return;
             }
             Err(error) => error,
@@ -197,7 +198,7 @@ impl Flow<'_> {
                 }
                 let owner: &Account = &self.preparer.accounts()[account];
                 let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
-                let ready = Ready { account, lane: lane.clone(), share, pool: None, delivery };
+                let ready = Ready { account, lane: lane.clone(), share, pool: None, not_before: None, delivery };
                 self.lanes.put_at(ready, Place::First);
                 if self.lanes.is_blocked(account) && wait > PATIENCE {
                     self.pass_on(account);
@@ -222,6 +223,7 @@ impl Flow<'_> {
                 }
             }
             Next::Reject => {
+                self.heed(account, &delivery, &error);
                 if error.kind != ErrorKind::InDoubt && self.fall_back(account, &delivery, &error) {
                     return;
                 }

@@ -22,12 +22,14 @@ use crate::journal::writer::Journal;
 use crate::lane::Lanes;
 use crate::live::publish::Live;
 use crate::platform::LaneKey;
+use crate::policy::gone::Gone;
 use crate::prepare::Preparer;
 use crate::priority::Priorities;
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::doors::Doors;
 use crate::run::recovering::Recovering;
 use crate::run::steering::{Landing, Paused};
 use crate::shared::Shared;
@@ -35,6 +37,7 @@ use crate::source::spool::Spool;
 use crate::tally::Tally;
 
 mod coming_back;
+mod doors;
 mod ending;
 mod judging;
 mod queues;
@@ -75,6 +78,9 @@ pub enum FlowError {
     /// The spool could not be read.
     #[error("{0}")]
     Spool(Problem),
+    /// What policy is kept in could not be opened.
+    #[error("the suppression list cannot be opened: {0}")]
+    Policy(rusqlite::Error),
 }
 
 /// Runs to the end and tells how it was.
@@ -93,7 +99,13 @@ pub async fn run(
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
     let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
     let started = Instant::now();
-    let ends = rules.deadline.map(|deadline| started + deadline);
+    let ahead = preparer.policy().timetable.ahead(jiff::Timestamp::now());
+    let ends = rules.deadline.map(|deadline| started + ahead + deadline);
+    let gone = if rules.suppress_gone {
+        Gone::open(&rules.state_dir, &rules.folder.id).map_err(FlowError::Policy)?
+    } else {
+        Gone::default()
+    };
     let Wires { control, live } = wires;
     let mut flow = Flow {
         lanes,
@@ -109,6 +121,8 @@ pub async fn run(
         sent: [0; 4],
         queues_told: None,
         recovering: Recovering::new(&rules, &preparer, &recovery.tally),
+        doors: Doors::default(),
+        gone,
         unflushed: 0,
         together: None,
         closing: None,
@@ -165,6 +179,10 @@ struct Flow<'a> {
     shared: Shared,
     /// Breakers, rules, threshold, canary.
     recovering: Recovering,
+    /// Whether the clock lets anything leave.
+    doors: Doors,
+    /// Addresses that services call gone.
+    gone: Gone,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
     /// What is recorded about one request while its answer is judged: durable together.
@@ -218,7 +236,8 @@ enum Step {
 impl Flow<'_> {
     /// One turn of the loop: what rested comes back, what may go goes, what was read is handed on.
     async fn turn(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
-        if self.closing.is_some() || self.paused.is_some() {
+        self.gone.keep();
+        if self.closing.is_some() || self.paused.is_some() || self.shut().is_some() {
             return Ok(());
         }
         self.wake()?;
@@ -275,12 +294,14 @@ impl Flow<'_> {
 
     /// Waits for whatever comes first: an answer, a timer, a row, an order.
     async fn wait(&mut self, rows: &mut Reader) {
-        let goes = self.closing.is_none() && self.paused.is_none();
+        let shut = self.shut().filter(|_| self.closing.is_none());
+        let goes = self.closing.is_none() && self.paused.is_none() && shut.is_none();
         let timer = [
             self.lanes.next_wake().filter(|_| goes),
             self.ends.filter(|_| self.closing.is_none()),
             self.shared.next_look().filter(|_| goes),
             self.recovering.next().filter(|_| goes),
+            shut.map(|until| self.next_look(until)),
             self.drain_ends,
             self.next_answer(),
         ]

@@ -229,7 +229,7 @@ impl Flow<'_> {
             }
             let owner = &self.preparer.accounts()[account];
             let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
-            self.lanes.put_at(Ready { account, lane: lane.clone(), share, pool: None, delivery }, Place::First);
+            self.lanes.put_at(Ready { account, lane: lane.clone(), share, pool: None, not_before: None, delivery }, Place::First);
         }
         if self.lanes.is_blocked(account) {
             self.pass_on(account);

@@ -73,6 +73,7 @@ impl Flow<'_> {
                 let backlog = self.preparer.accounts()[account].platform.backlog();
                 match self.lanes.turn(account, backlog, coming) {
                     Turn::Batch(lane, deliveries) => {
+                        let deliveries = self.still_good(account, &lane, deliveries)?;
                         rows += deliveries.len();
                         group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
                     }

@@ -9,7 +9,7 @@ use crate::world::repository;
 
 /// From the words up to the verbs, as in docs/ARCHITECTURE.md. A file of one room may use another room only where that stands lower;
 /// files of one room, and the words among themselves, may use each other as long as no circle comes of it.
-const LEVELS: [(&str, &[&str]); 14] = [
+const LEVELS: [(&str, &[&str]); 16] = [
     (
         "words",
         &["batch", "control", "delivery", "error", "exit", "message", "priority", "problem", "queue_stats", "recipient", "tally"],
@@ -17,6 +17,8 @@ const LEVELS: [(&str, &[&str]); 14] = [
     ("rooms", &["backoff", "hook", "journal", "limit", "sms", "source", "state", "template"]),
     ("rules over outcomes", &["recovery"]),
     ("rooms on rooms", &["config", "report"]),
+    ("when", &["schedule"]),
+    ("what may go", &["policy"]),
     ("who delivers", &["platform", "sink"]),
     ("account", &["account"]),
     ("lane", &["lane", "route"]),

@@ -361,6 +361,8 @@ fn stem(key: &LaneKey) -> LaneKey {
 mod tests {
     use super::*;
 
+    mod overtaking;
+
     #[test]
     fn what_may_be_ahead_of_the_wire_follows_the_limit() {
         for (rate, most) in [("1/h", 1), ("5/s", 1), ("100/s", 2), ("1000/s", 20), ("100/min", 1)] {

@@ -61,7 +61,10 @@ impl Changes {
             let bad = |what: String| format!("{name}={value}: {what}");
             match name.as_str() {
                 "rate" if off => changes.rate = Some(None),
-                "rate" => changes.rate = Some(Some(value.parse().map_err(|error: crate::limit::quota::BadRate| bad(error.to_string()))?)),
+                "rate" => {
+                    changes.rate =
+                        Some(Some(value.parse().map_err(|error: crate::limit::quota::BadRate| bad(error.to_string()))?))
+                }
                 "concurrency" => {
                     let width: Width = value.parse().map_err(bad)?;
                     if let Width::Fixed(width) = width
@@ -108,7 +111,10 @@ fn unknown(name: &str) -> String {
     let near = did_you_mean(&name.trim_start_matches('-').replace('-', "_"), known.clone());
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     let listed: Vec<String> = NAMES.iter().map(|(name, takes)| format!("{name}= ({takes})")).collect();
-    format!("a run has no setting `{name}` that can be changed while it runs{hint}\n  = help: these are known: {}", listed.join(", "))
+    format!(
+        "a run has no setting `{name}` that can be changed while it runs{hint}\n  = help: these are known: {}",
+        listed.join(", ")
+    )
 }
 
 fn remembered(folder: &RunFolder) -> BTreeMap<String, String> {

@@ -10,6 +10,7 @@ use crate::account::Account;
 use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, SendError};
 use crate::lane::Ready;
+use crate::priority::Priority;
 use crate::recipient::{Place, Position, Recipient, Row, RowError, Skip};
 use crate::route::{Route, Stage};
 use crate::template::compiled::Template;
@@ -27,6 +28,8 @@ pub struct Preparer {
     /// The run's own template goes for every row, whatever the row names (`retry --template`).
     one_template: bool,
     lineage: String,
+    /// Of rows that say none of their own.
+    priority: Priority,
 }
 
 /// What became of a row before anything was sent.
@@ -89,7 +92,19 @@ impl Preparer {
     ) -> Self {
         let by_name = accounts.iter().enumerate().map(|(i, account)| (account.name.clone(), i)).collect();
         let others = others.into_iter().map(|(name, template)| (name, Arc::new(template))).collect();
-        Preparer { accounts, by_name, routes, template: Arc::new(template), others, one_template, lineage }
+        let priority = Priority::default();
+        Preparer { accounts, by_name, routes, template: Arc::new(template), others, one_template, lineage, priority }
+    }
+
+    /// As it is, but rows that say nothing of their priority have this one.
+    #[must_use]
+    pub fn with_priority(self, priority: Priority) -> Self {
+        Preparer { priority, ..self }
+    }
+
+    /// The priority of rows that say none of their own.
+    pub fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// The accounts, the run's own first.
@@ -100,6 +115,11 @@ impl Preparer {
     /// Index of an account by its name.
     pub fn account(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// Whether nothing that is sent here reaches anybody.
+    pub fn harmless(&self) -> bool {
+        self.accounts.iter().all(|account| account.platform.capability().harmless)
     }
 
     /// The account that follows on the row's route where this one failed for good, if the row has an address for it.
@@ -125,6 +145,12 @@ impl Preparer {
         std::iter::once(account).chain(self.routes.values().filter(of).flat_map(members)).collect()
     }
 
+    /// The accounts of all pools that this one belongs to, itself among them.
+    pub fn pool_of(&self, account: usize) -> impl Iterator<Item = usize> + '_ {
+        let stages = self.routes.values().flat_map(|route| &route.stages);
+        stages.filter(move |stage| stage.members.contains(&account)).flat_map(|stage| stage.members.iter().copied())
+    }
+
     /// Whether the account belongs to a pool.
     pub fn is_pooled(&self, account: usize) -> bool {
         let of = |route: &Route| route.stages.iter().any(|stage| stage.members.len() > 1 && stage.members.contains(&account));
@@ -134,6 +160,16 @@ impl Preparer {
     /// Renders the row for the first step of its route, or for that which the account `before` belongs to; `tried` attempts of it have
     /// counted already.
     pub fn prepare(&self, row: Row, tried: u32, before: Option<Before>) -> Prepared {
+        let priority = row.priority.unwrap_or(self.priority);
+        match self.routed(row, tried, before) {
+            Prepared::Ready(ready) if priority != Priority::Normal => {
+                Prepared::Ready(Box::new(Ready { lane: ready.lane.ranked(priority), ..*ready }))
+            }
+            other => other,
+        }
+    }
+
+    fn routed(&self, row: Row, tried: u32, before: Option<Before>) -> Prepared {
         let (position, place) = (row.position, row.place);
         let recipient = match row.recipient {
             Ok(recipient) => recipient,

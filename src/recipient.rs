@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::priority::Priority;
+
 /// The variables of one row, in the order of the columns.
 pub type Vars = Map<String, Value>;
 
@@ -155,6 +157,8 @@ pub struct Row {
     pub place: Place,
     /// Set where policy says not to send it.
     pub skip: Option<Skip>,
+    /// What the row says of itself (`_priority`); without it, it is worth what its run is.
+    pub priority: Option<Priority>,
     /// The recipient, or why there is none. `raw` of a bad row keeps what could be read, for the retry file.
     pub recipient: Result<Recipient, RowError>,
     /// The fields as they were read, where `recipient` is an error.

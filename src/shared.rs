@@ -23,7 +23,7 @@ pub struct Shared {
 impl Shared {
     /// Of the state folder of this run. A run that sends nothing shares nothing.
     pub fn open(rules: &Rules, preparer: &Preparer) -> Self {
-        let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+        let harmless = preparer.harmless();
         let open =
             || Holds::open(&rules.state_dir).inspect_err(|error| tracing::warn!(%error, "waits are not shared with other runs"));
         Shared { holds: if harmless { None } else { open().ok() }, next: Instant::now() }

@@ -17,6 +17,9 @@ pub fn main(words: &[String]) -> Result<(), String> {
     let number = |word: &String| word.parse::<usize>().map_err(|e| format!("{word}: {e}"));
     let address: SocketAddr = address.parse().map_err(|e| format!("{address}: {e}"))?;
     let (connections, count, bytes) = (number(connections)?, number(count)?, number(bytes)?);
+    if kind == "engine" {
+        return crate::pool::main(address, connections, count, bytes);
+    }
     let started = Instant::now();
     match kind.as_str() {
         "lock-step" => each(connections, move |n| lock_step(address, n, connections, count, bytes))?,

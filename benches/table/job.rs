@@ -93,16 +93,8 @@ impl Job {
         self.list("users.csv", account, &[&["-t", template], more].concat(), patience)
     }
 
-    /// The same over another list; the words say what is sent.
-    pub fn list(&self, list: &str, account: &str, words: &[&str], patience: Duration) -> Result<Done, String> {
-        let out: PathBuf = self.path().join("out");
-        let state = self.path().join("state");
-        for folder in [&out, &state] {
-            match std::fs::remove_dir_all(folder) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.to_string()),
-                _ => {}
-            }
-        }
+    /// The command that sends that list.
+    pub fn command(&self, list: &str, account: &str, words: &[&str], out: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_notify"));
         command
             .env_clear()
@@ -112,10 +104,23 @@ impl Job {
             .env(SECRET, "a-secret-of-the-bench")
             .current_dir(self.path())
             .args(["batch", list, "--via", account, "--yes", "--no-progress", "-q", "--out"])
-            .arg(&out)
+            .arg(out)
             .arg("--state-dir")
-            .arg(&state)
+            .arg(self.path().join("state"))
             .args(words);
+        command
+    }
+
+    /// The same over another list; the words say what is sent.
+    pub fn list(&self, list: &str, account: &str, words: &[&str], patience: Duration) -> Result<Done, String> {
+        let out: PathBuf = self.path().join("out");
+        for folder in [&out, &self.path().join("state")] {
+            match std::fs::remove_dir_all(folder) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.to_string()),
+                _ => {}
+            }
+        }
+        let mut command = self.command(list, account, words, &out);
         let run = child::run(&mut command, patience)?;
         let text = |name: &str| std::fs::read(out.join(name)).map_err(|e| format!("{name}: {e}"));
         let report: Value = serde_json::from_slice(&text("report.json")?).map_err(|e| format!("report.json: {e}"))?;

@@ -1,6 +1,6 @@
 //! Prints the tables of docs/performance.md: notify's whole job beside its peers, in the same run, as ratios.
 //!
-//! `cargo bench --bench table` prints all; `-- smtp`, `-- distance`, `-- webhook`, `-- batches` and `-- memory` choose. NOTIFY_BENCH_SCALE
+//! `cargo bench --bench table` prints all; `-- smtp`, `-- distance`, `-- webhook`, `-- batches`, `-- pool` and `-- memory` choose. NOTIFY_BENCH_SCALE
 //! (1.0) multiplies the numbers of rows. Rounds are interleaved, so that a machine that is busy for a while is busy for everybody;
 //! the middle of three counts. Every program has a deadline; one that fails is told and left out.
 
@@ -9,6 +9,7 @@ mod child;
 mod client;
 mod distance;
 mod job;
+mod pool;
 mod server;
 mod services;
 
@@ -64,6 +65,7 @@ fn tables(words: &[String]) -> Result<(), String> {
         ("distance", distant),
         ("webhook", webhook),
         ("batches", batches::batches),
+        ("pool", pool::engines),
         ("memory", memory),
     ] {
         if chosen.is_empty() || chosen.contains(&name) {

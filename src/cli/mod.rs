@@ -14,6 +14,7 @@ use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
 pub mod control;
+pub mod priority;
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -22,7 +23,7 @@ pub mod control;
     version,
     disable_version_flag = true,
     about = "Send a message to every row of a list, and know what happened to each.",
-    long_about = "Send a message to every row of a list, over email or webhooks, and know what happened to each.\n\n\
+    long_about = "Send a message to every row of a list, over email, SMS, chat, push and paging services or webhooks of your own, and know what happened to each.\n\n\
                   Without a config, messages are written to files (the outbox) and nothing is sent.",
     after_long_help = exit::TABLE,
     disable_help_subcommand = true
@@ -247,7 +248,10 @@ pub struct ContentFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Target")]
 pub struct TargetFlags {
-    /// Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]
+    /// Account of the config to send through, a pool, accounts one after the other as 'a>b>c', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]
+    ///
+    /// 'a>b>c' needs quotes: a row that fails for good in a goes through b, then through c. A row of the list may name accounts or pools
+    /// of its own in the column _via.
     ///
     /// Others on this machine can see the command line, and the shell remembers it: a URL with a token goes better into NOTIFY_VIA, or
     /// into a file that is named by --via @FILE. `notify platforms show P` has the forms of each platform.
@@ -267,9 +271,12 @@ pub struct FlowFlags {
     /// Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]
     #[arg(short = 'j', long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub concurrency: Option<NonZeroUsize>,
-    /// Deliveries of one request and rows of one journal group, at most [default: 100]
+    /// Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]
     #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub batch_size: Option<NonZeroUsize>,
+    /// Who goes first.
+    #[command(flatten)]
+    pub order: priority::PriorityFlags,
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Quota>,
@@ -285,7 +292,7 @@ pub struct FlowFlags {
     /// How long a stop waits for what is in flight [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
     pub grace: Option<Duration>,
-    /// Rows that a service wants to wait for longer than this stay pending [default: 15m]
+    /// A wait longer than this, asked for by a service or made by a hold, leaves its rows pending; where only such rows are left the run ends with exit 5 and says when to resume [default: 15m]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
     pub max_wait: Option<Duration>,
     /// What a row's final failure does to the run [default: continue]

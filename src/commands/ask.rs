@@ -116,7 +116,7 @@ pub(crate) fn confirm(
     stream: bool,
 ) -> Result<(), Failure> {
     if stream {
-        let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+        let harmless = preparer.harmless();
         return match harmless || flow.yes {
             true => Ok(()),
             false => Err(Failure::new(Exit::Usage, "--stream sends as rows come and cannot ask: add --yes")),

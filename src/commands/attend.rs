@@ -95,8 +95,7 @@ impl Attendance {
             note(scene, &format!("metrics at http://{address}/metrics"));
         }
         let server = ready.listener.map(|listener| tokio::spawn(server::serve(listener, heard.clone())));
-        let duties =
-            Duties { folder: folder.clone(), speaker, news: heard, metrics_file: watching.metrics_file.clone() };
+        let duties = Duties { folder: folder.clone(), speaker, news: heard, metrics_file: watching.metrics_file.clone() };
         let desk = Desk::open(&scene.state_dir, duties)
             .inspect_err(|error| tracing::warn!(%error, "this run can be neither watched nor controlled from another shell"))
             .ok();
@@ -156,8 +155,7 @@ impl Attendance {
         }
         if let Some(line) = &self.watching.on_finish {
             let exit = ending.exit.to_string();
-            let variables =
-                [("NOTIFY_RUN", manifest.id.as_str()), ("NOTIFY_STATUS", &ending.status), ("NOTIFY_EXIT", &exit)];
+            let variables = [("NOTIFY_RUN", manifest.id.as_str()), ("NOTIFY_STATUS", &ending.status), ("NOTIFY_EXIT", &exit)];
             self.complain("--on-finish", finish::run(line, &variables, &summary.to_string()).await);
         }
         let when = if tally.pending() == 0 { When::Finish } else { When::Halt };

@@ -105,7 +105,7 @@ pub(crate) fn run(global: &Global, mut args: Check) -> Result<Exit, Failure> {
     let desk = desk(global, &config, &asked, None)?;
     if !global.quiet {
         for notice in &desk.spooled.notices {
-            eprintln!("{notice}");
+            open::say(&notice);
         }
     }
     let found = job::examine(
@@ -132,13 +132,13 @@ pub(crate) fn run(global: &Global, mut args: Check) -> Result<Exit, Failure> {
             json!({ "type": "summary", "rows": desk.spooled.rows, "good": found.good, "bad": found.bad, "skipped": found.skipped })
         ));
     } else if !global.quiet || found.bad > 0 {
-        eprintln!(
+        open::say(&format!(
             "{}: {} can be sent, {} cannot, {} skipped as duplicates",
             desk.name,
             ask::rows(found.good),
             ask::grouped(found.bad),
             ask::grouped(found.skipped)
-        );
+        ));
     }
     Ok(if found.bad > 0 { Exit::BadInput } else { Exit::Done })
 }

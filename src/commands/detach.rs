@@ -96,7 +96,11 @@ impl Handover<'_> {
                 break;
             }
             if until <= Instant::now() {
-                let what = format!("process {pid} has not taken the run after {} s; what it says is in {}", PATIENCE.as_secs(), path.display());
+                let what = format!(
+                    "process {pid} has not taken the run after {} s; what it says is in {}",
+                    PATIENCE.as_secs(),
+                    path.display()
+                );
                 return Err(Failure::new(Exit::Held, what));
             }
             sleep(LOOK).await;
@@ -115,7 +119,11 @@ impl Handover<'_> {
 
     fn start(&self, log: &File) -> io::Result<Child> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("resume").arg(&self.folder.id).args(["--taken-over", "--yes", "--no-progress", "--state-dir"]).arg(self.state_dir);
+        command
+            .arg("resume")
+            .arg(&self.folder.id)
+            .args(["--taken-over", "--yes", "--no-progress", "--state-dir"])
+            .arg(self.state_dir);
         if let Some(config) = &self.global.config {
             command.arg("--config").arg(std::path::absolute(config)?);
         }

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, plan, rows};
 use super::attend::{self, Attendance};
 use super::detach::Handover;
-use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, plan, rows};
 use super::open::{Scene, note, say};
 use crate::cli::{FlowFlags, Global, NewRunFlags};
 use crate::control;
@@ -122,7 +122,10 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
-    let preparer = Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone()));
+    let preparer = Arc::new(
+        Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone())
+            .with_priority(settings.precedence.priority),
+    );
 
     let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
@@ -181,8 +184,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     if flow.hooks.detach {
         // Ports are for the process that goes on.
         drop((ready, preparer));
-        let handover =
-            Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
+        let handover = Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
         return handover.give(lock).await;
     }
 
@@ -191,13 +193,12 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         Journal::create(&folder, spooled.rows, follower.into_follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
     let recovery = Recovery { tally: Tally::new(spooled.rows), ..Recovery::default() };
     let feed = piped.map_or(Feed::Spool, |stream| Feed::Stream(Box::new(stream)));
-    let exit =
-        go(
-            scene,
-            flow,
-            Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready },
-        )
-        .await?;
+    let exit = go(
+        scene,
+        flow,
+        Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready },
+    )
+    .await?;
     drop(lock);
     Ok(exit)
 }
@@ -293,7 +294,13 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     let (attendance, teller) = Attendance::begin(scene, ready, folder, &settings.watching, speaker);
     progress.tell_too(teller);
     let live = Live::new(preparer.accounts().len(), attendance.news());
-    told(folder, Event::now("started").by(events::here()).with("command", manifest.command.as_str()).with("pending", recovery.tally.pending()));
+    told(
+        folder,
+        Event::now("started")
+            .by(events::here())
+            .with("command", manifest.command.as_str())
+            .with("pending", recovery.tally.pending()),
+    );
     let (quiet, run_id) = (scene.global.quiet, manifest.id.clone());
     let again = if settings.by_url.is_empty() { "" } else { " --via URL" };
     let signals = tokio::spawn(orders.listen(move |order| {

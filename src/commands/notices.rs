@@ -93,6 +93,13 @@ impl Opened {
             delivery_id: None,
             vars,
         };
-        Row { position: Position::row(0), place: Place::default(), skip: None, recipient: Ok(recipient), raw: Vars::new() }
+        Row {
+            position: Position::row(0),
+            place: Place::default(),
+            skip: None,
+            priority: None,
+            recipient: Ok(recipient),
+            raw: Vars::new(),
+        }
     }
 }

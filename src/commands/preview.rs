@@ -70,7 +70,7 @@ pub(crate) async fn run(global: &Global, mut args: Preview) -> Result<Exit, Fail
                 open::print(&format!("row {number} would be skipped: the same as row {}\n", of + 1));
             }
             Prepared::Bad(bad) => {
-                eprintln!("{}", job::bad_line(&desk.name, &bad));
+                open::say(&job::bad_line(&desk.name, &bad));
                 exit = Exit::BadInput;
             }
         }
@@ -143,7 +143,7 @@ impl Requests<'_> {
             match account.platform.show(&batch) {
                 Some(Ok(text)) => open::print(&format!("{}\n", text.trim_end())),
                 Some(Err(error)) => {
-                    eprintln!("{}: {error}", account.name);
+                    open::say(&format!("{}: {error}", account.name));
                     good = false;
                 }
                 None => open::print(&format!(

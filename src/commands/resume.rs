@@ -1,6 +1,5 @@
 //! `notify resume`: the same run once more, from its own folder and nothing else.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -99,8 +98,10 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
     let opening = settings.opening(&config, &manifest.id, &manifest.out);
     let opened = open_accounts(&config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
-    let preparer =
-        Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone()));
+    let preparer = Arc::new(
+        Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone())
+            .with_priority(settings.precedence.priority),
+    );
     launch::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
@@ -133,18 +134,17 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     if doubtful == 0 && recovery.tally.pending() == 0 {
         // Every row is settled and only the end was not told: the report could not be written, say. It is made now.
         let feed = Feed::Spool;
-        let going =
-            Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready };
+        let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready };
         return launch::go(&scene, &args.flow, going).await;
     }
-    let on_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let on_terminal = ask::on_terminal();
     let decision = match settings.in_doubt {
         Doubt::Ask if doubtful > 0 && on_terminal => question(doubtful),
         other => other,
     };
     // Asked before anything is decided for good.
     let left = recovery.tally.pending() + if decision == Doubt::Resend { doubtful } else { 0 };
-    let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+    let harmless = preparer.harmless();
     if left > 0 && !harmless && !args.flow.yes && on_terminal {
         let answer = ask::ask(&format!("Send the {} messages that are left? [y/N]", ask::grouped(left)));
         if !matches!(answer.as_str(), "y" | "yes") {
@@ -168,23 +168,13 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         }
         Doubt::Ask => {}
     }
-    let feed = Feed::Spool;
-    let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
-    if !harmless && !args.flow.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        let left = ask::grouped(recovery.tally.pending());
-        if !matches!(ask::ask(&format!("Send the {left} messages that are left? [y/N]")).as_str(), "y" | "yes") {
-            journal.close().await.map_err(disk)?;
-            return Err(Failure::new(Exit::Usage, "not confirmed: nothing was sent"));
-        }
-    }
     if args.flow.hooks.detach {
         journal.close().await.map_err(disk)?;
         // Ports are for the process that goes on.
         drop((ready, preparer));
         detach::leave(&folder, &settings)?;
         let url = oneoff::written(args.via.as_deref())?.filter(|_| !settings.by_url.is_empty());
-        let handover =
-            Handover { global: &global, state_dir: &scene.state_dir, folder: &folder, url, json: args.flow.json };
+        let handover = Handover { global: &global, state_dir: &scene.state_dir, folder: &folder, url, json: args.flow.json };
         return handover.give(lock).await;
     }
     if begun {
@@ -192,6 +182,7 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         event.why.clone_from(&args.reason);
         launch::told(&folder, event);
     }
+    let feed = Feed::Spool;
     let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready };
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop(lock);

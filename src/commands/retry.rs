@@ -66,7 +66,8 @@ pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failur
         filtered.insert(file).0.clone()
     };
 
-    let mut settings = Settings { by_url: adopted.names, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
+    let mut settings =
+        Settings { by_url: adopted.names, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
     let account =
         if args.target.via.is_none() { first.account.clone().filter(|name| config.account(name).is_ok()) } else { None };
     if let Some(account) = account {

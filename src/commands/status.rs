@@ -100,7 +100,14 @@ impl Stand {
 
     fn counts(&self) -> [(&'static str, u64); 6] {
         let of = |total, sent, failed, in_doubt, skipped, pending| {
-            [("total", total), ("sent", sent), ("failed", failed), ("in doubt", in_doubt), ("skipped", skipped), ("pending", pending)]
+            [
+                ("total", total),
+                ("sent", sent),
+                ("failed", failed),
+                ("in doubt", in_doubt),
+                ("skipped", skipped),
+                ("pending", pending),
+            ]
         };
         match (&self.snapshot, &self.summary.tally) {
             (Some(now), _) => of(now.total, now.sent, now.failed, now.in_doubt, now.skipped, now.pending),

@@ -43,9 +43,7 @@ pub(crate) fn target(state_dir: &Path, run: Option<&str>) -> Result<RunFolder, F
     }
     let mut live = live(state_dir);
     match (live.pop(), live.len()) {
-        (None, _) => {
-            Err(Failure::new(Exit::NothingToDo, "no run is running\n  = help: `notify runs` lists all that there are"))
-        }
+        (None, _) => Err(Failure::new(Exit::NothingToDo, "no run is running\n  = help: `notify runs` lists all that there are")),
         (Some(one), 0) => Ok(one),
         (Some(one), _) => {
             let names: Vec<String> = live.iter().chain([&one]).map(|folder| folder.id.clone()).collect();

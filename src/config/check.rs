@@ -4,6 +4,7 @@ use serde::Deserialize as _;
 
 use super::defaults::{Defaults, Mistake, count};
 use super::literal::{is_literal, is_reference, is_secret_key};
+use super::scheduler::Scheduler;
 use super::schema::{ACCOUNT, LATER, LIMIT, PROFILE, TOP, has, help, names};
 use super::sentence::{Misfit, retold, shown};
 use super::source::Sources;
@@ -71,6 +72,13 @@ fn part(key: &str, node: &Node, sources: &Sources, found: &mut Findings) -> bool
         "defaults" => {
             let mut mistakes = Vec::new();
             let _ = Defaults::read(node, &mut mistakes);
+            for Mistake { at, mark, misfit } in mistakes {
+                found.problem(sources, at, &mark, misfit.what, misfit.help);
+            }
+        }
+        "scheduler" => {
+            let mut mistakes = Vec::new();
+            let _ = Scheduler::read(node, &mut mistakes);
             for Mistake { at, mark, misfit } in mistakes {
                 found.problem(sources, at, &mark, misfit.what, misfit.help);
             }

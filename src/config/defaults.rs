@@ -13,6 +13,7 @@ use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
 use crate::hook::notice::Notices;
 use crate::limit::Quota;
+use crate::priority::{BadPriority, Priority};
 use crate::problem::did_you_mean;
 
 /// The `defaults:` block. Every value is absent until somebody wrote it, so that a flag, or the caller's own default, can stand in.
@@ -26,6 +27,10 @@ pub struct Defaults {
     pub batch_size: Option<NonZeroUsize>,
     /// A pace over all accounts' own.
     pub rate: Option<Quota>,
+    /// What rows are worth that say nothing of it.
+    pub priority: Option<Priority>,
+    /// Critical rows go first alone.
+    pub strict_priority: Option<bool>,
     /// What the final failure of a row does to the run.
     pub on_error: Option<OnError>,
     /// What bad rows do to a run before it starts.
@@ -212,6 +217,8 @@ impl Defaults {
             concurrency: reader.take("concurrency", width),
             batch_size: reader.take("batch_size", count),
             rate: reader.take("rate", quota),
+            priority: reader.take("priority", priority),
+            strict_priority: reader.take("strict_priority", truth),
             on_error: reader.take("on_error", word),
             on_invalid: reader.take("on_invalid", word),
             in_doubt: reader.take("in_doubt", word),
@@ -259,15 +266,15 @@ impl Retries {
 }
 
 /// One block being read.
-struct Reader<'a> {
-    block: &'a Node,
-    name: &'static str,
-    known: Vec<&'static str>,
-    mistakes: &'a mut Vec<Mistake>,
+pub(super) struct Reader<'a> {
+    pub(super) block: &'a Node,
+    pub(super) name: &'static str,
+    pub(super) known: Vec<&'static str>,
+    pub(super) mistakes: &'a mut Vec<Mistake>,
 }
 
 impl Reader<'_> {
-    fn unknown(&mut self) {
+    pub(super) fn unknown(&mut self) {
         if !matches!(self.block.kind, Kind::Map(_) | Kind::Null) {
             let misfit = Misfit { what: format!("`{}` takes keys, not {}", self.name, shown(self.block)), help: None };
             self.mistakes.push(Mistake { at: self.block.at, mark: String::new(), misfit });
@@ -279,7 +286,7 @@ impl Reader<'_> {
         }
     }
 
-    fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
         let entry = self.block.entry(key).filter(|entry| !entry.node.is_null())?;
         match read(&entry.node) {
             Ok(value) => Some(value),
@@ -304,6 +311,10 @@ fn text(node: &Node) -> Result<String, String> {
 
 fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
     text(node)?.parse()
+}
+
+fn priority(node: &Node) -> Result<Priority, String> {
+    text(node)?.parse().map_err(|bad: BadPriority| bad.to_string())
 }
 
 fn dedupe(node: &Node) -> Result<Dedupe, String> {

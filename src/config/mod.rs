@@ -12,6 +12,7 @@ use self::account::AccountConfig;
 use self::check::Findings;
 use self::defaults::Defaults;
 use self::layer::Layers;
+use self::scheduler::Scheduler;
 use self::source::Sources;
 use self::tree::{Entry, Kind, Node, Place};
 use crate::problem::{Problem, did_you_mean};
@@ -26,6 +27,7 @@ mod layer;
 mod literal;
 mod paths;
 mod request;
+pub mod scheduler;
 pub mod schema;
 pub mod secret;
 mod sentence;
@@ -51,6 +53,8 @@ const MOST_PROBLEMS: usize = 50;
 pub struct Config {
     /// The `defaults:` block.
     pub defaults: Defaults,
+    /// The `scheduler:` block.
+    pub scheduler: Scheduler,
     /// By name; `outbox` is always there.
     pub accounts: BTreeMap<Arc<str>, AccountConfig>,
     /// Where templates are looked for, nearest first: `templates:`, `./templates`, `templates` beside the user's config.
@@ -79,6 +83,7 @@ impl Config {
         paths::absolute(&mut tree, &sources, request);
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
+        let scheduler = tree.get("scheduler").map(|block| Scheduler::read(block, &mut Vec::new())).unwrap_or_default();
         let definitions =
             paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
         let template_dirs = paths::folders(
@@ -92,6 +97,7 @@ impl Config {
         accounts.entry(Arc::from(OUTBOX)).or_insert_with(AccountConfig::outbox);
         let config = Config {
             defaults,
+            scheduler,
             accounts,
             template_dirs,
             definitions,

@@ -18,21 +18,21 @@ const fn key(name: &'static str, takes: &'static str, default: &'static str) -> 
 }
 
 /// Keys of the file itself.
-pub const TOP: [Key; 6] = [
+pub const TOP: [Key; 7] = [
     key("version", "1", "1"),
     key("defaults", "keys", ""),
     key("accounts", "accounts by name", ""),
     key("profiles", "profiles by name", ""),
     key("templates", "a folder or a list of folders", "./templates"),
     key("platforms", "a folder or a list of folders", "~/.config/notify/platforms"),
+    key("scheduler", "keys", ""),
 ];
 
 /// Keys of the file that are understood by later versions: accepted, and told by `config check`.
-pub const LATER: [Key; 8] = [
+pub const LATER: [Key; 7] = [
     key("recovery", "keys", ""),
     key("events", "keys", ""),
     key("batch_events", "keys", ""),
-    key("scheduler", "keys", ""),
     key("alerts", "keys", ""),
     key("weights", "keys", ""),
     key("on_status", "keys", ""),
@@ -40,11 +40,13 @@ pub const LATER: [Key; 8] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 23] = [
+pub const DEFAULTS: [Key; 25] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
-    key("batch_size", "a number above 0", "100"),
+    key("batch_size", "a number above 0", "as many as the platform takes; 100"),
     key("rate", "a rate such as 10/s", ""),
+    key("priority", "low, normal, high or critical", "normal"),
+    key("strict_priority", "true or false", "false"),
     key("on_error", "continue, abort or retry", "continue"),
     key("on_invalid", "refuse or skip", "refuse"),
     key("in_doubt", "ask, skip or resend", "ask"),
@@ -74,6 +76,17 @@ pub const RETRIES: [Key; 4] = [
     key("max_delay", "a length of time", "5m"),
 ];
 
+/// Keys of `scheduler:`.
+pub const SCHEDULER: [Key; 2] = [key("strategy", "weighted or strict", "weighted"), key("weights", "keys", "")];
+
+/// Keys of `scheduler.weights:`.
+pub const WEIGHTS: [Key; 4] = [
+    key("low", "a number from 1 to 1000", "1"),
+    key("normal", "a number from 1 to 1000", "2"),
+    key("high", "a number from 1 to 1000", "4"),
+    key("critical", "a number from 1 to 1000", "8"),
+];
+
 /// Keys of every account, whatever its platform.
 pub const ACCOUNT: [Key; 3] = [
     key("platform", "a platform", ""),
@@ -89,7 +102,7 @@ pub const LIMIT: [Key; 3] = [
 ];
 
 /// Keys of a profile: those of the file, except `version` and `profiles`.
-pub const PROFILE: [&str; 4] = ["defaults", "accounts", "templates", "platforms"];
+pub const PROFILE: [&str; 5] = ["defaults", "accounts", "templates", "platforms", "scheduler"];
 
 /// The one key of a profile that this version knows and cannot keep. It protects people from mail, so it is never passed over in silence.
 pub const REDIRECT: &str = "redirect_to";

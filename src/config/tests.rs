@@ -641,12 +641,14 @@ fn the_sample_is_good_as_it_is_and_with_every_block_uncommented() {
 #[test]
 fn the_reference_page_has_every_key_with_its_default() {
     let page = include_str!("../../docs/reference/config.md");
-    let tables: [(&str, &[schema::Key]); 6] = [
+    let tables: [(&str, &[schema::Key]); 8] = [
         ("", &schema::TOP),
         ("defaults.", &schema::DEFAULTS),
         ("defaults.retries.", &schema::RETRIES),
         ("accounts.NAME.", &schema::ACCOUNT),
         ("limits[].", &schema::LIMIT),
+        ("scheduler.", &schema::SCHEDULER),
+        ("scheduler.weights.", &schema::WEIGHTS),
         ("", &schema::LATER),
     ];
     for (block, table) in tables {

@@ -41,7 +41,8 @@ impl FromStr for Notices {
 
     /// `finish=ops,halt=oncall`, `finish,halt=ops`, `halt=corp-mail:oncall@corp.example`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = "write finish=ACCOUNT, halt=ACCOUNT or finish,halt=ACCOUNT; ACCOUNT:ADDRESS where the account does not say whom for";
+        let form =
+            "write finish=ACCOUNT, halt=ACCOUNT or finish,halt=ACCOUNT; ACCOUNT:ADDRESS where the account does not say whom for";
         let (mut notices, mut open) = (Vec::new(), Vec::new());
         for word in text.split(',').map(str::trim) {
             let (name, target) = word.split_once('=').map_or((word, None), |(name, target)| (name.trim(), Some(target.trim())));
@@ -80,7 +81,13 @@ mod tests {
         assert_eq!(parse("finish,halt=ops").unwrap(), [of(When::Finish, "ops", None), of(When::Halt, "ops", None)]);
         assert_eq!(parse("finish=ops, halt=oncall").unwrap(), [of(When::Finish, "ops", None), of(When::Halt, "oncall", None)]);
         assert_eq!(parse("halt=mail:a@b.example").unwrap(), [of(When::Halt, "mail", Some("a@b.example"))]);
-        for (text, told) in [("finish", "missing"), ("", "finish"), ("finnish=ops", "did you mean finish?"), ("halt=", "missing"), ("halt=a:", "missing")] {
+        for (text, told) in [
+            ("finish", "missing"),
+            ("", "finish"),
+            ("finnish=ops", "did you mean finish?"),
+            ("halt=", "missing"),
+            ("halt=a:", "missing"),
+        ] {
             assert!(parse(text).unwrap_err().contains(told), "{text}");
         }
     }

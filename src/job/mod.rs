@@ -12,17 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::backoff::Backoff;
+use crate::changes::Changes;
 use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::config::defaults::{self, Defaults, Width};
 use crate::exit::{Exit, Failure};
-use crate::changes::Changes;
 use crate::job::accounts::addressing_of;
 use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::platform::Opening;
 use crate::prepare::{Bad, Prepared, Preparer};
+use crate::priority::Precedence;
 use crate::problem::{self, Problem};
 use crate::recipient::{Addressing, Vars};
 use crate::rules::{Doubt, OnError, Rules};
@@ -32,6 +33,7 @@ use crate::template::compiled::{Options, Template};
 use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
+pub mod precedence;
 pub mod watching;
 
 /// Rows checked in one piece by all cores.
@@ -66,6 +68,9 @@ pub struct Settings {
     pub batch_size: Option<NonZeroUsize>,
     /// `--rate`.
     pub rate: Option<Quota>,
+    /// `--priority --strict-priority` and the weights.
+    #[serde(default)]
+    pub precedence: Precedence,
     /// `--deadline`.
     pub deadline: Option<Duration>,
     /// `--timeout`.
@@ -161,6 +166,7 @@ impl Settings {
             concurrency: flow.concurrency.or(fixed),
             batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
+            precedence: precedence::of(config, &flow.order),
             deadline: flow.deadline.or(*deadline),
             timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
             final_timeout: flow.final_timeout.or(*final_timeout),
@@ -205,6 +211,7 @@ impl Settings {
         }
         self.concurrency = flow.concurrency.or(self.concurrency);
         self.rate = flow.rate.or(self.rate);
+        precedence::amend(&mut self.precedence, &flow.order);
         self.batch_size = flow.batch_size.or(self.batch_size);
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
         // The deadline of the first life is over; only a new one counts.
@@ -229,6 +236,7 @@ impl Settings {
             max_wait: self.max_wait,
             grace: self.grace,
             deadline: self.deadline,
+            precedence: self.precedence,
             in_doubt: self.in_doubt,
             folder: folder.clone(),
             state_dir: folder.path.ancestors().nth(2).unwrap_or(&folder.path).to_owned(),

@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use crate::journal::ballast;
 use crate::journal::damage::{JournalError, Trouble};
 use crate::journal::folder::RunFolder;
-use crate::journal::recovery::{self, Decision, Deferred, Keyed, Recovery};
+use crate::journal::recovery::{self, Decision, Deferred, Keyed, Only, Recovery};
 use crate::journal::store::{Group, Store};
 use crate::journal::table::Known;
 use crate::journal::{Attempt, Follow, Record};
@@ -35,7 +35,7 @@ enum Order {
     /// All of them in one transaction.
     Records(Vec<Record>, i64),
     Flush(Reply),
-    Decide(Decision, Option<Vec<Keyed>>, oneshot::Sender<Result<Vec<Known>, JournalError>>),
+    Decide(Decision, Option<Only>, oneshot::Sender<Result<Vec<Known>, JournalError>>),
     Rows(u64, Reply),
     Close(Reply),
 }
@@ -154,6 +154,7 @@ impl Journal {
         only: Option<Vec<Keyed>>,
         recovery: &mut Recovery,
     ) -> Result<u64, JournalError> {
+        let only = only.map(|keyed| Only { keyed, not: recovery.broken.clone() });
         let (reply, answer) = oneshot::channel();
         self.orders.send(Order::Decide(decision, only, reply)).map_err(|_| self.gone())?;
         let decided = answer.await.map_err(|_| self.gone())??;
@@ -335,7 +336,7 @@ impl Writer {
                 }
                 Some(Order::Decide(decision, only, reply)) => {
                     let decided = match &self.health {
-                        Health::Well => recovery::decide(&mut self.store, decision, only.as_deref()),
+                        Health::Well => recovery::decide(&mut self.store, decision, only.as_ref()),
                         Health::Draining(error) | Health::Dead(error) => Err(error.clone()),
                     };
                     let _ = reply.send(decided);

@@ -77,7 +77,7 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
         }
         if !seat.admitted {
             if let Err(wait) = road.pace.admit(seat.delivery.envelope.to.as_str()) {
-                gathered.rested.push((seat.ticket(), Instant::now() + wait));
+                gathered.rested.push((seat.ticket(lane.priority), Instant::now() + wait));
                 road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
                 lane.waiting.pop_front();
                 continue;
@@ -96,7 +96,7 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
         }
     }
     lane.rows -= seats.len() + gathered.rested.len();
-    road.rows -= seats.len() + gathered.rested.len();
+    road.rank(lane.priority).rows -= seats.len() + gathered.rested.len();
     let freed: usize = seats.iter().filter_map(|seat| seat.share).map(|share| share.bytes).sum();
     road.bytes = road.bytes.saturating_sub(freed);
     if seats.is_empty() {
@@ -112,7 +112,7 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     // What the pace did not admit goes back where it stood, with the permits that it has.
     for seat in seats.drain(taken..).rev() {
         lane.rows += 1;
-        road.rows += 1;
+        road.rank(lane.priority).rows += 1;
         road.bytes += seat.share.map_or(0, |share| share.bytes);
         lane.waiting.push_front(Waiting::Row(seat));
     }

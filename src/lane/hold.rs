@@ -20,7 +20,8 @@ pub(super) struct Hold {
 impl Hold {
     /// The service asked for less speed; says whether the end has moved.
     pub(super) fn extend(&mut self, now: Instant, wait: Duration, max_wait: Duration, counts: bool) -> bool {
-        let since = *self.since.get_or_insert(now);
+        // What was only said in passing is no refusal: the time without a success does not count from there.
+        let since = if counts { *self.since.get_or_insert(now) } else { now };
         // Several deliveries in flight meet the same refusal; only the first of a burst makes the next wait longer.
         if self.until.is_none() && counts {
             self.count += 1;

@@ -36,9 +36,9 @@ impl Lanes {
     pub fn view(&self, account: usize) -> View<'_> {
         let road = &self.roads[account];
         View {
-            waiting: road.waiting,
-            sending: road.in_flight,
-            resting: road.resting,
+            waiting: road.waiting(),
+            sending: road.in_flight(),
+            resting: road.resting(),
             calls: road.calls,
             width: road.width,
             batch: road.batch.min(road.most),

@@ -177,7 +177,10 @@ mod tests {
                 assert!(known.insert(now.clone()), "{now} twice");
             } else if !line.starts_with('#') {
                 let name = line.split('{').next().unwrap();
-                assert!(name.strip_prefix(now.as_str()).is_some_and(|end| ["", "_bucket", "_sum", "_count"].contains(&end)), "{line}");
+                assert!(
+                    name.strip_prefix(now.as_str()).is_some_and(|end| ["", "_bucket", "_sum", "_count"].contains(&end)),
+                    "{line}"
+                );
                 let (labels, value) = line.rsplit_once("} ").unwrap();
                 assert!(value.parse::<f64>().is_ok(), "{line}");
                 assert!(labels.contains(r#"run="r\"1\\\n""#), "{line}");

@@ -95,7 +95,9 @@ fn reply(status: u16, words: &str, kind: &str, text: &str, body: bool) -> String
     let length = text.len();
     let text = if body { text } else { "" };
     let allow = if status == 405 { "allow: GET, HEAD\r\n" } else { "" };
-    format!("HTTP/1.1 {status} {words}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{allow}connection: close\r\n\r\n{text}")
+    format!(
+        "HTTP/1.1 {status} {words}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{allow}connection: close\r\n\r\n{text}"
+    )
 }
 
 /// An address to listen on; a port alone means this machine alone.
@@ -139,7 +141,9 @@ mod tests {
 
     #[test]
     fn a_port_alone_is_of_this_machine_alone() {
-        for (text, address_) in [("9464", "127.0.0.1:9464"), (":0", "127.0.0.1:0"), ("localhost:1", "127.0.0.1:1"), ("0.0.0.0:7", "0.0.0.0:7")] {
+        for (text, address_) in
+            [("9464", "127.0.0.1:9464"), (":0", "127.0.0.1:0"), ("localhost:1", "127.0.0.1:1"), ("0.0.0.0:7", "0.0.0.0:7")]
+        {
             assert_eq!(address(text).map(|a| a.to_string()).as_deref(), Ok(address_));
         }
         assert!(address("metrics").unwrap_err().contains("127.0.0.1:9464"));

@@ -19,8 +19,6 @@ pub const BUILT_IN: &[(&str, &str)] = told![
     "line"
     "line-multicast"
 
-
-
     // Chat
     "slack"
     "slack-webhook"
@@ -48,8 +46,6 @@ pub const BUILT_IN: &[(&str, &str)] = told![
     "vonage"
     "aws-sns"
 
-
-
     // Email by HTTP
     "sendgrid"
     "mailgun"
@@ -57,8 +53,6 @@ pub const BUILT_IN: &[(&str, &str)] = told![
     "resend"
     "ses"
     "brevo"
-
-
 
     // An endpoint of one's own
     "webhook"

@@ -81,7 +81,7 @@ impl fmt::Debug for Call {
 }
 
 /// What the server answered.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reply {
     /// 100 to 599.
     pub status: u16,
@@ -91,6 +91,13 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Whether there was more.
     pub ending: Ending,
+}
+
+/// The status and a length: fields and body may hold tokens, and repeat what they were sent.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {} bytes, {:?})", self.status, self.body.len(), self.ending)
+    }
 }
 
 /// How the body of a reply ended.
@@ -294,6 +301,12 @@ fn tls_config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, Problem> {
 pub fn host(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// The host is this machine itself.
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn failure(error: &reqwest::Error, host: &str) -> Failure {

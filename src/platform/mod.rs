@@ -12,6 +12,7 @@ use crate::batch::{Batch, Verdicts};
 use crate::delivery::Delivery;
 use crate::error::SendError;
 use crate::limit::Quota;
+use crate::priority::Priority;
 use crate::recipient::Address;
 
 pub use crate::message::Wants;
@@ -52,7 +53,7 @@ pub struct Capability {
     pub idempotent: bool,
     /// How long the service remembers a key; `None` where it does not say. What is older is in doubt for good.
     pub remembers: Option<Duration>,
-    /// Deliveries in flight at once unless `-j` or `concurrency:` says otherwise.
+    /// Requests in flight at once unless `-j` or `concurrency:` says otherwise.
     pub width: NonZeroUsize,
     /// The form of content.
     pub wants: Wants,
@@ -86,6 +87,9 @@ impl LaneKey {
     /// Stands before the group of those that may share a request.
     pub const GROUP: char = '\u{1}';
 
+    /// Stands before the priority of the rows, where that is not the normal one.
+    pub const RANK: char = '\u{2}';
+
     /// The whole account is one lane.
     pub fn whole() -> Self {
         LaneKey(Arc::from(""))
@@ -96,6 +100,30 @@ impl LaneKey {
     pub fn grouped(&self, share: Option<Share>) -> Self {
         let group = share.map_or_else(|| "alone".to_owned(), |share| format!("{:032x}", share.group));
         LaneKey(Arc::from(format!("{}{}{group}", self.0, Self::GROUP)))
+    }
+
+    /// The part of the lane for rows of that priority: each waits among its equals.
+    #[must_use]
+    pub fn ranked(&self, priority: Priority) -> Self {
+        match priority {
+            Priority::Normal => self.clone(),
+            priority => LaneKey(Arc::from(format!("{}{}{priority}", self.0, Self::RANK))),
+        }
+    }
+
+    /// The priority of the rows in it.
+    pub fn priority(&self) -> Priority {
+        let told = self.0.rsplit_once(Self::RANK).and_then(|(_, word)| word.parse().ok());
+        told.unwrap_or_default()
+    }
+
+    /// The lane without its parts: what the service holds up.
+    #[must_use]
+    pub fn stem(&self) -> Self {
+        match self.0.split_once([Self::GROUP, Self::RANK]) {
+            Some((stem, _)) => LaneKey(Arc::from(stem)),
+            None => self.clone(),
+        }
     }
 }
 
@@ -110,7 +138,7 @@ pub struct Opening {
     pub from: Option<String>,
     /// `--reply-to`, over the account's own.
     pub reply_to: Option<String>,
-    /// `-j`: deliveries in flight at once.
+    /// `-j`, or the account's `concurrency:`: requests in flight at once.
     pub width: Option<NonZeroUsize>,
     /// Bounds each phase before the point of no return.
     pub timeout: Duration,

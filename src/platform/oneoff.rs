@@ -8,6 +8,7 @@ use std::fmt;
 use serde_yaml::{Mapping, Value};
 
 use crate::platform::http::Url;
+use crate::platform::sign::canonical::percent_decoded;
 
 /// What a URL stands for. Among the settings are secrets.
 pub struct OneOff {
@@ -55,7 +56,7 @@ pub fn coded(scheme: &str, url: &str) -> Result<OneOff, String> {
     settings.insert(text("url"), Value::String(format!("{scheme}://{host}{port}")));
     for (key, value) in [("user", Some(read.username())), ("password", read.password())] {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            settings.insert(text(key), Value::String(decoded(value)));
+            settings.insert(text(key), Value::String(percent_decoded(value)));
         }
     }
     for (key, value) in read.query_pairs() {
@@ -78,28 +79,6 @@ pub fn said(value: &str) -> Value {
         (_, Ok(number)) if !value.starts_with('0') && value.len() < 6 => Value::Number(number.into()),
         _ => Value::String(value.to_owned()),
     }
-}
-
-/// Without its percent signs.
-pub fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let digit =
-        |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high << 4 | low);
-                at += 3;
-            }
-            (byte, _, _) => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ fn rows(count: u64) -> Memory {
                     position,
                     place,
                     skip: None,
+                    priority: None,
                     recipient: Err(error),
                     raw: vars.as_object().cloned().unwrap_or_default(),
                 };
@@ -65,7 +66,7 @@ fn rows(count: u64) -> Memory {
                 delivery_id: (n == 5).then(|| "a".repeat(26)),
                 vars: vars.as_object().cloned().unwrap_or_default(),
             };
-            Row { position, place, skip: None, recipient: Ok(recipient), raw: serde_json::Map::new() }
+            Row { position, place, skip: None, priority: None, recipient: Ok(recipient), raw: serde_json::Map::new() }
         })
         .collect();
     Memory { columns: ["email", "name", "amount", "_via"].map(String::from).to_vec(), rows }

@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::feed::Reader;
 use crate::journal::recovery::{Decision, Recovery};
 use crate::journal::{Mark, Record};
+use crate::priority::Priorities;
 use crate::rules::{Doubt, OnError};
 use crate::run::{Ending, Flow, FlowError, Flying};
 use crate::source::spool::Spool;
@@ -23,7 +24,8 @@ impl Flow<'_> {
             return settled && self.tasks.is_empty() && self.rules.on_error != OnError::Retry;
         }
         // What comes by a pipe is not in the spool yet: it is read to its end, whatever must wait.
-        let reads = rows.is_open() && (self.hungry || rows.counts) && self.lanes.has_room();
+        let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
+        let reads = rows.open().meets(hungry) && self.lanes.has_room();
         if !self.tasks.is_empty() || reads {
             return false;
         }

@@ -94,7 +94,8 @@ impl Flow<'_> {
     /// A request that nobody answered, or that was put off as a whole: it rests and goes again with exactly the same deliveries.
     pub(super) fn together(&mut self, account: usize, lane: &LaneKey, batch: Batch, error: SendError) {
         let owner = self.preparer.accounts()[account].name.clone();
-        let attempt = batch.first().envelope.attempt;
+        // Rows of several histories may share a request: it goes on as long as any of them may.
+        let attempt = batch.deliveries().iter().map(|delivery| delivery.envelope.attempt).min().unwrap_or(1);
         match self.next(account, lane, attempt, &error) {
             Next::Retry(wait) => {
                 let named = error.retry_after;
@@ -104,7 +105,7 @@ impl Flow<'_> {
                     let attempt = delivery.envelope.attempt;
                     self.progress.deferred(delivery, &error, wait);
                     self.record(delivery, attempt, Mark::Outcome(Outcome::Deferred(error.clone())));
-                    set.push(Ticket { position: delivery.envelope.position, tried: attempt });
+                    set.push(Ticket { position: delivery.envelope.position, tried: attempt, priority: lane.priority() });
                 }
                 self.lanes.rest_together(account, set, Instant::now() + wait, named);
             }
@@ -120,8 +121,12 @@ impl Flow<'_> {
                 }
             }
             Next::Reject | Next::Halt => {
+                // One request is one strike against the account, however many rows it carried.
+                let to = batch.first().envelope.to.clone();
+                let halts = self.lanes.strike(account, to.as_str(), &error);
                 for delivery in batch.into_deliveries() {
-                    self.settle(account, lane, delivery, Err(error.clone()));
+                    let next = if halts { Next::Halt } else { self.next(account, lane, delivery.envelope.attempt, &error) };
+                    self.follow_up(account, lane, delivery, error.clone(), next);
                 }
             }
         }
@@ -146,18 +151,25 @@ impl Flow<'_> {
 
     /// What follows from the answer for one delivery.
     pub(super) fn settle(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, verdict: Verdict) {
-        let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
+        let attempt = delivery.envelope.attempt;
         let error = match verdict {
             Ok(receipt) => {
                 self.lanes.proved(account, lane);
+                self.sent[lane.priority() as usize] += 1;
                 self.conclude(&delivery, Outcome::Sent(receipt));
                 return;
             }
             Err(error) => error,
         };
         let next = self.next(account, lane, attempt, &error);
-        let owner: &Account = &self.preparer.accounts()[account];
         let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };
+        self.follow_up(account, lane, delivery, error, next);
+    }
+
+    /// Carries out what was decided about a failure of one delivery.
+    fn follow_up(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, error: SendError, next: Next) {
+        let (attempt, position) = (delivery.envelope.attempt, delivery.envelope.position);
+        let owner: &Account = &self.preparer.accounts()[account];
         match next {
             Next::Retry(wait) => {
                 self.progress.deferred(&delivery, &error, wait);
@@ -166,12 +178,12 @@ impl Flow<'_> {
                 let error = SendError { retry_after: Some(wait), ..error };
                 let doubtful = error.kind == ErrorKind::InDoubt;
                 self.record(&delivery, attempt, Mark::Outcome(Outcome::Deferred(error)));
-                let (ticket, until) = (Ticket { position, tried: attempt }, Instant::now() + wait);
-                if doubtful && self.preparer.is_pooled(account) {
-                    // Only the account that may have sent it knows its key.
+                let (ticket, until) = (Ticket { position, tried: attempt, priority: lane.priority() }, Instant::now() + wait);
+                if doubtful && (self.preparer.is_pooled(account) || self.preparer.accounts()[account].batch > 1) {
+                    // Only the account that may have sent it knows its key, and in other company it would have another.
                     self.lanes.rest_together(account, vec![ticket], until, named);
                 } else {
-                    self.lanes.rest(account, ticket, until, named);
+                    self.lanes.rest_told(account, ticket, until, named);
                 }
             }
             Next::Hold(wait) => {
@@ -179,7 +191,7 @@ impl Flow<'_> {
                 self.hold_back(&delivery, &error, wait);
                 self.hold(account, lane, &error, wait);
                 if self.gives_up(account) {
-                    return self.hand_round(account, [Ticket::of(&delivery.envelope)]);
+                    return self.hand_round(account, [Ticket::of(&delivery.envelope, lane.priority())]);
                 }
                 let owner: &Account = &self.preparer.accounts()[account];
                 let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
@@ -203,7 +215,7 @@ impl Flow<'_> {
                 }
                 // The others of its pool go on with what it has left.
                 if pooled {
-                    let own = Ticket { position, tried: attempt - 1 };
+                    let own = Ticket { position, tried: attempt - 1, priority: lane.priority() };
                     self.hand_round(account, std::iter::once(own).chain(waiting));
                 }
             }

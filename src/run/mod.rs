@@ -16,12 +16,14 @@ use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
 use crate::journal::Record;
 use crate::journal::damage::JournalError;
+use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
 use crate::live::publish::Live;
 use crate::platform::LaneKey;
 use crate::prepare::Preparer;
+use crate::priority::Priorities;
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
@@ -34,7 +36,9 @@ use crate::tally::Tally;
 mod coming_back;
 mod ending;
 mod judging;
+mod queues;
 mod records;
+mod resting;
 mod sending;
 mod steering;
 mod watching;
@@ -85,7 +89,7 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
-    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
+    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
     let started = Instant::now();
     let ends = rules.deadline.map(|deadline| started + deadline);
     let Wires { control, live } = wires;
@@ -98,7 +102,10 @@ pub async fn run(
         tasks: JoinSet::new(),
         flying: HashMap::new(),
         shared: Shared::open(&rules, &preparer),
-        hungry: true,
+        hungry: Priorities::ALL,
+        rested: None,
+        sent: [0; 4],
+        queues_told: None,
         unflushed: 0,
         together: None,
         closing: None,
@@ -118,9 +125,9 @@ pub async fn run(
     };
     flow.progress.tally(&flow.tally);
     let mut recovery = recovery;
-    flow.take_up(&mut recovery);
+    flow.take_up(&mut recovery)?;
     let mut rows = match feed {
-        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery),
+        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery).map_err(FlowError::Spool)?,
         Feed::Stream(stream) => Reader::follow(&flow.preparer, &flow.rules, *stream),
     };
     loop {
@@ -129,6 +136,7 @@ pub async fn run(
             // Only a broken source or journal ends a run; what is in flight may still land.
             flow.close(Exit::Disk, Some(error.to_string()));
         }
+        flow.tell_queues(&rows);
         if flow.is_done(&rows).await {
             break;
         }
@@ -162,8 +170,14 @@ struct Flow<'a> {
     second: Option<(Position, Instant)>,
     /// Groups whose intent is being made durable.
     remembering: usize,
-    /// An account wants more rows than were at hand.
-    hungry: bool,
+    /// An account wants more rows of these than were at hand.
+    hungry: Priorities,
+    /// The journal, read where rows rest in it only.
+    rested: Option<JournalReader>,
+    /// Rows sent since this process began, by priority.
+    sent: [u64; 4],
+    /// When the queues were last told in numbers.
+    queues_told: Option<Instant>,
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
     /// Set while nothing new starts because somebody asked for that.
@@ -202,12 +216,15 @@ impl Flow<'_> {
             return Ok(());
         }
         self.wake()?;
-        for (key, wait) in self.shared.heard() {
+        self.wake_beyond().await?;
+        let heard = self.shared.heard();
+        let long = heard.iter().any(|(_, wait)| *wait > PATIENCE);
+        for (key, wait) in heard {
             self.lanes.hear(key, wait);
-            for account in 0..self.preparer.accounts().len() {
-                if wait > PATIENCE && self.lanes.is_blocked(account) {
-                    self.pass_on(account);
-                }
+        }
+        for account in 0..self.preparer.accounts().len() {
+            if long && self.lanes.is_blocked(account) {
+                self.pass_on(account);
             }
         }
         self.pump(rows)?;
@@ -262,7 +279,8 @@ impl Flow<'_> {
         .into_iter()
         .flatten()
         .min();
-        let reads = goes && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
+        let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
+        let reads = goes && rows.open().meets(hungry) && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}
@@ -272,7 +290,7 @@ impl Flow<'_> {
                     self.step(step.ok());
                 }
             }
-            () = rows.ready(), if reads => {}
+            () = rows.ready(hungry), if reads => {}
             () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {}
             () = self.progress.tick() => {}
         }

@@ -48,8 +48,7 @@ impl Flow<'_> {
             .map(|(account, until)| NextRetry { at: at(until), account: accounts[account].name.to_string() });
         for (index, account) in accounts.iter().enumerate() {
             let view = self.lanes.view(index);
-            let queue =
-                Queue { waiting: view.waiting as u64, sending: view.sending as u64, resting: view.resting as u64 };
+            let queue = Queue { waiting: view.waiting as u64, sending: view.sending as u64, resting: view.resting as u64 };
             snapshot.queue.waiting += queue.waiting;
             snapshot.queue.sending += queue.sending;
             snapshot.queue.resting += queue.resting;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::delivery::DeliveryId;
+use crate::priority::Priority;
 use crate::problem::did_you_mean;
 use crate::recipient::{Place, RowError, Vars};
 use crate::source::address;
@@ -34,6 +35,16 @@ pub(crate) enum Entry {
     },
 }
 
+impl Entry {
+    /// What the row says of its priority.
+    pub fn priority(&self) -> Option<Priority> {
+        match self {
+            Entry::Good(good) => good.priority,
+            Entry::Bad { .. } => None,
+        }
+    }
+}
+
 /// A recipient before its key is complete: how often its address or key stood before is known only when all rows are.
 #[derive(Debug)]
 pub(crate) struct Good {
@@ -47,6 +58,8 @@ pub(crate) struct Good {
     pub key: Option<String>,
     /// `_template`.
     pub template: Option<String>,
+    /// `_priority`.
+    pub priority: Option<Priority>,
     /// The delivery id of a retry file.
     pub id: Option<String>,
     /// The values.
@@ -282,6 +295,9 @@ impl Assembler {
             }
         }
         let template = text(plan.template)?.or(carried.template);
+        let word = text(plan.priority)?;
+        let priority = word.as_deref().map(Priority::of_cell).transpose();
+        let priority = priority.map_err(|bad| Fault(plan.priority, format!("`_priority`: {bad} (or 0 to 3)")))?;
         let mut key = text(plan.key)?;
         if key.is_none() && carried.key.is_none() {
             match (&self.key, plan.key) {
@@ -304,6 +320,7 @@ impl Assembler {
                     to: None,
                     key: key.clone(),
                     template: template.clone(),
+                    priority,
                     id: carried.id.clone(),
                     values: values(None, ""),
                 }));
@@ -335,7 +352,16 @@ impl Assembler {
                 let key = key.as_ref().map(|key| if several && !fixed_key { format!("{key} {to}") } else { key.clone() });
                 let id = carried.id.clone().filter(|_| !several);
                 let values = values(several.then_some(column), &to);
-                entries.push(Entry::Good(Good { line, account, to: Some(to), key, template: template.clone(), id, values }));
+                entries.push(Entry::Good(Good {
+                    line,
+                    account,
+                    to: Some(to),
+                    key,
+                    template: template.clone(),
+                    priority,
+                    id,
+                    values,
+                }));
             }
         }
         Ok(entries)

@@ -93,6 +93,8 @@ pub(crate) struct Plan {
     pub key: Option<usize>,
     /// `_template`.
     pub template: Option<usize>,
+    /// `_priority`; a variable like any other besides, so that a retry file carries it.
+    pub priority: Option<usize>,
     /// `_notify`.
     pub notify: Option<usize>,
     /// `_extra` or `_raw` of a bad row that nobody mended.
@@ -110,7 +112,13 @@ impl Plan {
     pub fn new(names: Vec<String>, accounts: &[Account], key: Option<&str>, notices: &mut BTreeSet<String>) -> Self {
         let folded: Vec<String> = names.iter().map(|name| fold(name)).collect();
         let find = |name: &str| folded.iter().position(|other| other == name);
-        let mut plan = Plan { via: find("_via"), template: find("_template"), notify: find(NOTIFY), ..Plan::default() };
+        let mut plan = Plan {
+            via: find("_via"),
+            template: find("_template"),
+            priority: find("_priority"),
+            notify: find(NOTIFY),
+            ..Plan::default()
+        };
         let own_key = find("_key");
         plan.key = key.and_then(|key| find(&fold(key))).or(if key.is_none() { own_key } else { None });
         plan.leftover = find(EXTRA).or_else(|| find(UNREAD));

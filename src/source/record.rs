@@ -3,8 +3,9 @@
 //! A spool is three files in the run folder, each readable by its owner only:
 //!
 //! - `spool.rows`: records, one after the other: length (u32), CRC-32 of the payload (u32), payload.
-//! - `spool.index`: 24 bytes a row: offset of its record (u64), row of which it is a duplicate (u64, all ones for none), how often its
-//!   address or key stood up to here (u32, from 1), CRC-32 of these 20 bytes (u32).
+//! - `spool.index`: 24 bytes a row: offset of its record (56 bits) and its own priority (the highest byte: 0 where it says none, 1 low
+//!   to 4 critical), row of which it is a duplicate (u64, all ones for none), how often its address or key stood up to here (u32,
+//!   from 1), CRC-32 of these 20 bytes (u32).
 //! - `spool.json`: a line of JSON ([`Header`]) and a line with its CRC-32 in hex. Written last: without it there is no spool.
 //!
 //! Numbers are little-endian; inside a payload numbers are LEB128 and text is a length and UTF-8. A payload is: kind (byte), row, line,
@@ -20,6 +21,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::priority::Priority;
 use crate::recipient::{Address, Place, Position, Recipient, Row, RowError, Skip, Vars};
 use crate::source::assemble::{Entry, Good, Values};
 
@@ -63,9 +65,37 @@ pub(crate) struct Header {
     pub constants: Vars,
     /// Accounts, by the number that records have.
     pub accounts: Vec<Via>,
+    /// Rows by what they say of their priority: those that say nothing, then from low to critical. Of an open spool the index knows
+    /// better, and of one without this too.
+    #[serde(default)]
+    pub ranks: [Stretch; 5],
     /// The variables of a row of cells before it has values: see `Header::shaped`.
     #[serde(skip)]
     pub shape: Vars,
+}
+
+/// How many rows are alike, and where the first of them is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// How many.
+    pub rows: u64,
+    /// No row before this one is among them.
+    pub first: u64,
+}
+
+impl Stretch {
+    /// One more, which comes after those that there are.
+    pub(crate) fn add(&mut self, row: u64) {
+        if self.rows == 0 {
+            self.first = row;
+        }
+        self.rows += 1;
+    }
+}
+
+/// Where rows of that priority are counted among `ranks`.
+pub(crate) fn rank(priority: Option<Priority>) -> usize {
+    priority.map_or(0, |priority| priority as usize + 1)
 }
 
 impl Header {
@@ -124,13 +154,19 @@ pub(crate) struct Entered {
     pub of: Option<u64>,
     /// How often its identity stood, this row included; 0 for a bad row.
     pub occurrence: u32,
+    /// What it says of its priority.
+    pub priority: Option<Priority>,
 }
+
+/// Bits of an offset; what is above them is the priority.
+const OFFSET: u32 = 56;
 
 impl Entered {
     /// As it stands in the index.
     pub fn to_bytes(self) -> [u8; ENTRY] {
         let mut bytes = [0; ENTRY];
-        bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
+        let tagged = self.offset | (rank(self.priority) as u64) << OFFSET;
+        bytes[..8].copy_from_slice(&tagged.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.of.unwrap_or(u64::MAX).to_le_bytes());
         bytes[16..20].copy_from_slice(&self.occurrence.to_le_bytes());
         let crc = crc32fast::hash(&bytes[..20]);
@@ -145,7 +181,13 @@ impl Entered {
         if narrow(20)? != crc32fast::hash(&bytes[..20]) {
             return None;
         }
-        Some(Entered { offset: wide(0)?, of: wide(8).filter(|of| *of != u64::MAX), occurrence: narrow(16)? })
+        let tagged = wide(0)?;
+        let priority = match tagged >> OFFSET {
+            0 => None,
+            rank => Some(*Priority::ALL.get(rank as usize - 1)?),
+        };
+        let offset = tagged & ((1 << OFFSET) - 1);
+        Some(Entered { offset, of: wide(8).filter(|of| *of != u64::MAX), occurrence: narrow(16)?, priority })
     }
 }
 
@@ -287,7 +329,8 @@ pub(crate) fn decode(payload: &[u8], row: u64, entered: Entered, header: &Header
         let what = bytes.text()?.to_owned();
         let raw = bytes.vars()?;
         let place = Place { line, column, name };
-        return Some(Row { position, place: place.clone(), skip: None, recipient: Err(RowError { place, what }), raw });
+        let recipient = Err(RowError { place: place.clone(), what });
+        return Some(Row { position, place, skip: None, priority: None, recipient, raw });
     }
     let via = header.accounts.get(usize::try_from(bytes.number()?).ok()?)?;
     let flags = bytes.byte()?;
@@ -338,7 +381,7 @@ pub(crate) fn decode(payload: &[u8], row: u64, entered: Entered, header: &Header
     };
     let skip = entered.of.map(|of| Skip::Duplicate { of });
     let place = Place { line, ..Place::default() };
-    Some(Row { position, place, skip, recipient: Ok(recipient), raw: Vars::new() })
+    Some(Row { position, place, skip, priority: entered.priority, recipient: Ok(recipient), raw: Vars::new() })
 }
 
 /// What a record claims: a name that two rows may share.

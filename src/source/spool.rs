@@ -6,16 +6,22 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::priority::Priority;
 use crate::problem::Problem;
 use crate::recipient::{Position, Row};
 use crate::source::assemble::Entry;
 use crate::source::dedupe::Repeat;
 use crate::source::intake::private;
 use crate::source::raw::MAX_ROW;
-use crate::source::record::{ENTRY, Entered, HEADER, Header, INDEX, LEAD, ROWS, SCHEMA, decode, encode};
+use crate::source::record::{ENTRY, Entered, HEADER, Header, INDEX, LEAD, ROWS, SCHEMA, decode, encode, rank};
+
+pub use crate::source::record::Stretch;
 
 /// Read ahead in `spool.rows`, in bytes.
 const AHEAD: usize = 256 * 1024;
+
+/// Entries of the index that are looked at in one go for rows that are wanted.
+const LOOK: u64 = 16 * 1024;
 
 /// A record is never longer: a row, its name twice over and what is wrong with it.
 const MAX_RECORD: usize = 8 * MAX_ROW;
@@ -136,17 +142,79 @@ impl Spool {
         if position.shard != 0 || row >= self.rows {
             return Err(self.damage(position, "is not there"));
         }
-        let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => "is cut off".to_owned(),
-            _ => format!("cannot be read: {error}"),
+        let entered = self.entry(row)?;
+        self.record(position, entered)
+    }
+
+    /// What the row says of its own priority; without its record being read.
+    ///
+    /// # Errors
+    /// As [`Spool::read`].
+    pub fn priority(&mut self, position: Position) -> Result<Option<Priority>, Problem> {
+        Ok(self.entry(position.row)?.priority)
+    }
+
+    /// How many rows there are of each priority, from low to critical, and where they begin; rows that say none have the `usual` one.
+    /// Told at once of a list that was read to its end by this version; any other index is read through.
+    ///
+    /// # Errors
+    /// As [`Spool::read`].
+    pub fn ranks(&mut self, usual: Priority) -> Result<[Stretch; 4], Problem> {
+        let mut said = self.header.ranks;
+        if said.iter().map(|stretch| stretch.rows).sum::<u64>() != self.rows {
+            said = Default::default();
+            for row in 0..self.rows {
+                said[rank(self.entry(row)?.priority)].add(row);
+            }
+        }
+        let [unsaid, ranks @ ..] = said;
+        let mut ranks: [Stretch; 4] = ranks;
+        let usual = &mut ranks[usual as usize];
+        usual.first = match (usual.rows, unsaid.rows) {
+            (_, 0) => usual.first,
+            (0, _) => unsaid.first,
+            _ => usual.first.min(unsaid.first),
         };
+        usual.rows += unsaid.rows;
+        Ok(ranks)
+    }
+
+    /// Up to `max` rows from `from` on that are `wanted`, in order, and where to go on; what is not wanted costs only its entry in the
+    /// index. Stops after some thousand entries, whatever was found.
+    ///
+    /// # Errors
+    /// As [`Spool::read`].
+    pub fn read_some(
+        &mut self,
+        from: u64,
+        max: usize,
+        mut wanted: impl FnMut(Position, Option<Priority>) -> bool,
+    ) -> Result<(Vec<Row>, u64), Problem> {
+        let end = from.saturating_add(LOOK).min(self.rows);
+        let (mut rows, mut row) = (Vec::with_capacity(max), from);
+        while row < end && rows.len() < max {
+            let position = Position::row(row);
+            let entered = self.entry(row)?;
+            if wanted(position, entered.priority) {
+                rows.push(self.record(position, entered)?);
+            }
+            row += 1;
+        }
+        Ok((rows, row))
+    }
+
+    fn entry(&mut self, row: u64) -> Result<Entered, Problem> {
+        let position = Position::row(row);
         let mut entry = [0; ENTRY];
-        self.index.read_at(row * ENTRY as u64, &mut entry).map_err(|error| self.damage(position, &unreadable(error)))?;
-        let Some(entered) = Entered::from_bytes(&entry) else {
-            return Err(self.damage(position, "is damaged: its entry in the index does not fit its checksum"));
-        };
+        self.index.read_at(row * ENTRY as u64, &mut entry).map_err(|error| self.damage(position, &unreadable(&error)))?;
+        let damaged = "is damaged: its entry in the index does not fit its checksum";
+        Entered::from_bytes(&entry).ok_or_else(|| self.damage(position, damaged))
+    }
+
+    fn record(&mut self, position: Position, entered: Entered) -> Result<Row, Problem> {
+        let row = position.row;
         let mut lead = [0; LEAD];
-        self.data.read_at(entered.offset, &mut lead).map_err(|error| self.damage(position, &unreadable(error)))?;
+        self.data.read_at(entered.offset, &mut lead).map_err(|error| self.damage(position, &unreadable(&error)))?;
         let len = u32::from_le_bytes([lead[0], lead[1], lead[2], lead[3]]) as usize;
         let crc = u32::from_le_bytes([lead[4], lead[5], lead[6], lead[7]]);
         if len > MAX_RECORD {
@@ -156,7 +224,7 @@ impl Spool {
         payload.resize(len, 0);
         let read = self.data.read_at(entered.offset + LEAD as u64, &mut payload);
         let row = match read {
-            Err(error) => Err(self.damage(position, &unreadable(error))),
+            Err(error) => Err(self.damage(position, &unreadable(&error))),
             Ok(()) if crc32fast::hash(&payload) != crc => Err(self.damage(position, "is damaged: its checksum does not fit")),
             Ok(()) => decode(&payload, row, entered, &self.header)
                 .ok_or_else(|| self.damage(position, "is damaged: another record stands in its place")),
@@ -188,6 +256,13 @@ impl Spool {
     }
 }
 
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "is cut off".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
 /// Writes a spool. Until `finish` there is none that could be opened, unless it is announced as a stream's.
 pub(crate) struct Writer {
     folder: PathBuf,
@@ -210,7 +285,7 @@ impl Writer {
         }
         let data = BufWriter::with_capacity(AHEAD, private(&folder.join(ROWS))?);
         let index = BufWriter::with_capacity(AHEAD / 8, private(&folder.join(INDEX))?);
-        let header = Header { schema: SCHEMA, complete: false, rows: 0, bytes: 0, ..header }.shaped();
+        let header = Header { schema: SCHEMA, complete: false, rows: 0, bytes: 0, ranks: Default::default(), ..header }.shaped();
         Ok(Writer { folder: folder.to_owned(), data, index, header, record: Vec::new() })
     }
 
@@ -223,7 +298,9 @@ impl Writer {
         self.record.clear();
         encode(&mut self.record, row, entry);
         self.data.write_all(&self.record)?;
-        self.index.write_all(&Entered { offset: self.header.bytes, of, occurrence }.to_bytes())?;
+        let priority = entry.priority();
+        self.index.write_all(&Entered { offset: self.header.bytes, of, occurrence, priority }.to_bytes())?;
+        self.header.ranks[rank(priority)].add(row);
         self.header.bytes += self.record.len() as u64;
         self.header.rows += 1;
         if self.record.capacity() > AHEAD {

@@ -166,7 +166,7 @@ impl Stream {
         // What is handed on is what a later reader will see, because it is made from the same bytes.
         let mut bytes = Vec::new();
         encode(&mut bytes, row, entry);
-        let entered = Entered { offset, of, occurrence };
+        let entered = Entered { offset, of, occurrence, priority: entry.priority() };
         let row = decode(&bytes[LEAD..], row, entered, &self.writer.header)
             .ok_or_else(|| io::Error::other(format!("row {} does not read back", Position::row(row))))?;
         self.waiting.push_back(row);

@@ -122,11 +122,8 @@ mod tests {
     #[test]
     fn a_word_is_heard_once_by_the_process_it_is_for() {
         let folder = tempfile::tempdir().unwrap();
-        let (asker, mut run, mut next) = (
-            Words::open(folder.path()).unwrap(),
-            Words::open(folder.path()).unwrap(),
-            Words::open(folder.path()).unwrap(),
-        );
+        let (asker, mut run, mut next) =
+            (Words::open(folder.path()).unwrap(), Words::open(folder.path()).unwrap(), Words::open(folder.path()).unwrap());
         assert_eq!(run.hear("r", 1).unwrap(), []);
         let pause = asker.ask("r", 1, "pause", 10).unwrap();
         let set = asker.ask("r", 1, "set", 11).unwrap();

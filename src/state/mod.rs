@@ -5,4 +5,5 @@
 
 pub mod control;
 pub mod holds;
+pub mod pace;
 pub mod store;

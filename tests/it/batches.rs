@@ -420,3 +420,21 @@ fn a_request_nobody_answered_goes_again_as_it_was() {
     assert_eq!(by_key.len(), 2, "one key for each set");
     assert!(by_key.values().all(|bodies| bodies.len() == 1), "the same key, the same bytes");
 }
+
+/// Alone the row would go under another key than the one that the service may know.
+#[test]
+fn a_row_of_a_request_that_was_answered_in_part_is_not_sent_again_unasked() {
+    let stage = Stage::start(|asked: &Asked| {
+        let several = asked.json().is_array();
+        Reply::json(200, &if several { json!({"data": [{"id": "r-0"}, {}, {"id": "r-2"}]}) } else { json!({"id": "r-1"}) })
+    });
+    let world =
+        world(&json!({"mail": {"platform": "resend", "base": stage.url(), "key": "re_secret-of-the-test", "limits": []}}));
+    list(&world, (0..3).map(|n| mail(n, &format!("hello {n}"))));
+    send(&world, "mail", &FROM).code(6);
+    assert_eq!(sums(&world), sums_of(&[("sent", 2), ("in_doubt in_doubt", 1)]));
+    world.notify(&["resume", "-q"]).code(6);
+    assert_eq!(stage.asked().len(), 1, "nobody was asked");
+    world.notify(&["resume", "-q", "--in-doubt", "resend"]).code(0);
+    assert_eq!(stage.asked().len(), 2, "somebody has decided");
+}

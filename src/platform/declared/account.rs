@@ -12,6 +12,8 @@ use crate::config::account::AccountConfig;
 use crate::config::secret::Secret;
 use crate::platform::declared::condition::Condition;
 use crate::platform::declared::definition::check::check_header;
+use crate::platform::declared::definition::doubt::check_success;
+use crate::platform::declared::definition::names::request_names;
 use crate::platform::declared::definition::request::Method;
 use crate::platform::declared::definition::when::When;
 use crate::platform::declared::definition::{Build, Definition, Override, Var};
@@ -166,7 +168,11 @@ impl Account {
                 Override::Method => {
                     account.method = Some(serde_yaml::from_value(value).map_err(|_| wrong(key, "is POST or PUT"))?)
                 }
-                Override::Success => account.success = Some(serde_yaml::from_value(value).map_err(unread)?),
+                Override::Success => {
+                    let success: Condition = serde_yaml::from_value(value).map_err(unread)?;
+                    check_success(&success).map_err(|what| wrong(key, &what))?;
+                    account.success = Some(success);
+                }
                 Override::Headers => account.headers(value, &wrong)?,
                 Override::Body => {
                     let body: Tree = serde_yaml::from_value(value).map_err(unread)?;
@@ -219,6 +225,30 @@ impl Account {
         let value = self.values.get(first)?;
         let value = if rest.is_empty() { Some(value) } else { find(value, rest) };
         value.and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Whether this key is set, secret or not.
+    pub fn sets(&self, key: &str) -> bool {
+        self.get(key).or_else(|| self.get(&format!("secret.{key}"))).is_some()
+    }
+
+    /// Whether the key against doubles goes out with what the account itself says: its own body may leave it out, a header field of its
+    /// own may stand in its place.
+    pub fn keeps_key(&self, definition: &Definition) -> bool {
+        let Some(key) = &definition.idempotency else { return false };
+        let said =
+            |text: &HeaderText| matches!(text, HeaderText::Template(text) if key.is_in(text.names().iter().map(String::as_str)));
+        let kept =
+            |header: &str| self.headers.iter().all(|(name, text)| !name.as_str().eq_ignore_ascii_case(header) || said(text));
+        match (&key.header, &key.query, &self.body) {
+            (Some(header), None, _) => kept(header),
+            (_, Some(_), _) | (None, None, None) => true,
+            (None, None, Some(body)) => {
+                key.is_in(body.names())
+                    || key.is_in(request_names(&definition.request))
+                    || self.headers.iter().any(|(_, text)| said(text))
+            }
+        }
     }
 
     /// Whether the value of that name is the account's own, and so the same for every row.
@@ -285,7 +315,7 @@ fn by_another(var: &Var, values: &Map<String, Value>) -> Option<String> {
 }
 
 /// Header fields of such names hold credentials.
-fn is_telling(name: &str) -> bool {
+pub fn is_telling(name: &str) -> bool {
     ["auth", "key", "token", "secret", "cookie", "password", "signature"].iter().any(|word| name.contains(word))
 }
 

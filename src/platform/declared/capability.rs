@@ -13,8 +13,7 @@ use crate::platform::{Addressing, Batching, Capability, Wants};
 pub fn capability(definition: &Definition, config: &AccountConfig, composer: &Composer, width: NonZeroUsize) -> Capability {
     let honoured = definition.idempotency.as_ref().map(|idempotency| idempotency.honoured);
     let said = &definition.addressing;
-    let set = |name: &String| composer.account.get(name).or(composer.account.get(&format!("secret.{name}"))).is_some();
-    let own = composer.endpoint.is_some() || said.optional.as_ref().is_some_and(set);
+    let own = composer.endpoint.is_some() || said.optional.as_ref().is_some_and(|key| composer.account.sets(key));
     // Where all rows go to the account's own URL, that is the one target, whatever the rows are called.
     let at_home = |quota: Quota| match quota.scope {
         QuotaScope::Address if composer.endpoint.is_some() => Quota { scope: QuotaScope::Account, begins: None, ..quota },
@@ -29,7 +28,8 @@ pub fn capability(definition: &Definition, config: &AccountConfig, composer: &Co
     Capability {
         batching,
         quotas: config.limits.clone().unwrap_or_else(|| definition.limits.iter().map(|limit| at_home(limit.0)).collect()),
-        idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always)),
+        idempotent: honoured.is_some_and(|by| composer.account.idempotent.unwrap_or(by == Honoured::Always))
+            && composer.account.keeps_key(definition),
         remembers: definition.idempotency.as_ref().and_then(|idempotency| idempotency.ttl).map(|ttl| ttl.0),
         width,
         wants: match definition.form {

@@ -26,7 +26,7 @@ impl Declared {
             (None, Some((account, scope))) => service::exchange_of(account, scope, now).map_err(wrong)?,
             (None, None) => return Err(wrong("nobody asks for it".to_owned())),
         };
-        let mut hide = self.hidden(&call, None).into_owned();
+        let mut hide = self.hidden(&call, None, &[]).into_owned();
         if self.service.is_some() {
             // The assertion is good for an hour.
             let body = String::from_utf8_lossy(&call.body);
@@ -52,9 +52,13 @@ impl Declared {
                 &usual
             }
         };
+        let body = answer.as_ref().map(|reply| reply.body.as_slice()).unwrap_or_default();
+        let reply: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        // A refusal may hold a token too, and repeat it.
+        let fresh = value.iter().filter_map(|pointer| reply.pointer(pointer)).filter_map(serde_json::Value::as_str);
+        hide.extend(fresh.flat_map(hiding::of_word));
+        hiding::longest_first(&mut hide);
         self.judge(&hide, false).fetched(success, &answer)?;
-        let body = answer.map(|reply| reply.body).unwrap_or_default();
-        let reply = serde_json::from_slice(&body).unwrap_or_default();
         let margin = token.refresh_before.map_or(MARGIN, |span| span.0);
         Fetched::read(&reply, &value, &expires, margin, now)
     }
@@ -73,7 +77,7 @@ impl Declared {
         };
         let token = token.as_deref().unwrap_or_default();
         let call = self.composer.side(&check.request, (self.clock)(), token)?;
-        let hide = self.hidden(&call, Some(token)).into_owned();
+        let hide = self.hidden(&call, Some(token), &[]).into_owned();
         let answer: Result<Reply, Failure> = self.client.exchange(call, 1).await;
         let judged = self.judge(&hide, false).fetched(&check.success, &answer);
         judged.map_err(|error| SendError { detail: error.detail.trim_start_matches("no token: ").to_owned(), ..error })?;

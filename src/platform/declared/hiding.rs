@@ -1,4 +1,5 @@
-//! What of an account must never be told: its secrets and its own URL, in every form in which a reply might repeat them.
+//! What must never be told of an account or a row: secrets, tokens, URLs and addresses that are credentials, in every form in which a reply
+//! might repeat them.
 //!
 //! Words of the definition stay: a path such as `/v1/messages` is no secret, and hiding it would blot out the service's own ids.
 
@@ -31,6 +32,19 @@ fn add(hide: &mut Vec<String>, secret: &str) {
     // As forms write white space.
     let form = percent.replace("%20", "+");
     hide.extend([json[1..json.len() - 1].to_owned(), percent, form, secret.to_owned()]);
+}
+
+/// Addresses that are credentials: a row's own key, in every form in which a reply might repeat it.
+pub fn of_rows<'a>(addresses: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut hide = Vec::new();
+    addresses.filter(|address| address.len() >= SHORTEST).for_each(|address| add(&mut hide, address));
+    longest_first(&mut hide);
+    hide
+}
+
+/// A credential that a reply brought.
+pub fn of_word(word: &str) -> Vec<String> {
+    of_rows(std::iter::once(word))
 }
 
 /// The URL, its path and query, and every part of them that is long enough to be a credential.

@@ -130,10 +130,20 @@ impl Declared {
 
     /// The URL or the credential is the row's own.
     fn row_credential(&self) -> bool {
+        self.row_endpoint() || self.row_key()
+    }
+
+    /// A row's address is itself the credential.
+    fn row_key(&self) -> bool {
         let said = &self.definition.addressing;
-        let set =
-            |name: &String| self.composer.account.get(name).or(self.composer.account.get(&format!("secret.{name}"))).is_some();
-        self.row_endpoint() || (said.credential && !said.optional.as_ref().is_some_and(set))
+        said.credential && !said.optional.as_ref().is_some_and(|key| self.composer.account.sets(key))
+    }
+
+    /// The addresses of these rows, where they must not be told.
+    fn secret_addresses<'a>(&self, rows: &'a [Delivery]) -> impl Iterator<Item = &'a str> {
+        let secret = (self.row_key() || self.definition.addressing.secret) && !self.row_endpoint();
+        let rows = rows.iter().filter(move |_| secret).map(|row| row.envelope.to.as_str());
+        rows.filter(|to| *to != self.composer.nobody)
     }
 
     async fn send_batch(&self, batch: &Batch) -> Verdicts {
@@ -141,7 +151,8 @@ impl Declared {
         let batch = moved.as_ref().unwrap_or(batch);
         let shared = self.composer.goes_shared(batch.deliveries());
         // A token that was refused is fetched once more, and the message, which was surely not taken, is sent once more.
-        for last in [false, true] {
+        let mut last = false;
+        loop {
             let token = match self.token().await {
                 Ok(token) => token,
                 Err(error) => return Verdicts::all(batch, &Err(error)),
@@ -151,15 +162,15 @@ impl Declared {
                 Ok(call) => call,
                 Err(verdicts) => return verdicts,
             };
-            let hide = self.hidden(&call, token.as_deref());
+            let hide = self.hidden(&call, token.as_deref(), batch.deliveries());
             let answer = self.client.exchange(call, batch.deliveries().len()).await;
             let judge = self.judge(&hide, shared);
             match token {
                 Some(token) if !last && judge.rejects_token(&answer) => self.vault.drop_token(&token),
                 _ => return judge.verdicts(batch, answer),
             }
+            last = true;
         }
-        Verdicts::all(batch, &Err(SendError::new(ErrorKind::Unauthorized, "the service refused two tokens one after the other")))
     }
 
     fn call(&self, batch: &Batch, shared: bool, moment: &Moment<'_>) -> Result<Call, Verdicts> {
@@ -204,23 +215,25 @@ impl Declared {
     }
 
     /// What must not be told of the reply to this call.
-    fn hidden<'a>(&'a self, call: &Call, token: Option<&str>) -> Cow<'a, [String]> {
+    fn hidden<'a>(&'a self, call: &Call, token: Option<&str>, rows: &[Delivery]) -> Cow<'a, [String]> {
         let signed = self.definition.sign.iter().any(|sign| matches!(sign.how, How::Named(_)));
         let mut hide = hiding::of_authorization(call.headers.get("authorization"), signed);
+        hide.extend(hiding::of_rows(self.secret_addresses(rows)));
         if !self.row_endpoint() && token.is_none() && hide.is_empty() {
             return Cow::Borrowed(&self.hide);
         }
         if self.row_endpoint() {
             hide.extend(hiding::of_url(&call.url));
         }
-        hide.extend(token.filter(|token| token.len() >= 4).map(str::to_owned));
+        hide.extend(token.into_iter().flat_map(hiding::of_word));
         hide.extend_from_slice(&self.hide);
         hiding::longest_first(&mut hide);
         Cow::Owned(hide)
     }
 
     /// Whatever found its way around the masks. URLs without secrets in them are shown: they are what one looks for.
-    fn show_without_secrets(&self, text: String) -> String {
+    fn show_without_secrets(&self, text: String, rows: &[Delivery]) -> String {
+        let text = hiding::of_rows(self.secret_addresses(rows)).iter().fold(text, |text, to| text.replace(to.as_str(), "***"));
         let secrets = self.composer.account.secrets.iter().filter(|secret| secret.len() >= 4);
         secrets.fold(text, |text, secret| text.replace(secret.as_str(), "***"))
     }
@@ -293,7 +306,7 @@ impl Platform for Declared {
             Some(masked)
         });
         let shown = masked.as_ref().map(|masked| show::show(masked, batch, (self.clock)()));
-        Some(shown?.map(|text| self.show_without_secrets(text)))
+        Some(shown?.map(|text| self.show_without_secrets(text, batch.deliveries())))
     }
 
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts> {

@@ -5,7 +5,7 @@ use serde_yaml::{Mapping, Value};
 use crate::platform::declared::definition::Definition;
 use crate::platform::declared::definition::urls::{Part, Piece, UrlForm};
 use crate::platform::http::Url;
-use crate::platform::oneoff::decoded;
+use crate::platform::sign::canonical::percent_decoded;
 
 /// The keys of the account that the URL stands for, secrets among them, and whom messages are for, where it says so. The first form
 /// of the URL's scheme whose parts are all there is taken.
@@ -91,13 +91,13 @@ fn read(form: &UrlForm, text: &str) -> Option<(Mapping, Option<String>)> {
     let plain = |part: &Part| -> Option<String> {
         let value = match part {
             Part::Made(_) => return None,
-            Part::User => decoded(user),
-            Part::Password => decoded(password),
-            Part::Host => decoded(host),
+            Part::User => percent_decoded(user),
+            Part::Password => percent_decoded(password),
+            Part::Host => percent_decoded(host),
             Part::Port => port.to_owned(),
             Part::Authority => place.to_owned(),
-            Part::Segment(at) => decoded(path.split('/').filter(|segment| !segment.is_empty()).nth(at - 1)?),
-            Part::Path => path.split('/').map(decoded).collect::<Vec<_>>().join("/").trim_matches('/').to_owned(),
+            Part::Segment(at) => percent_decoded(path.split('/').filter(|segment| !segment.is_empty()).nth(at - 1)?),
+            Part::Path => path.split('/').map(percent_decoded).collect::<Vec<_>>().join("/").trim_matches('/').to_owned(),
             Part::Query(name) => {
                 let url = Url::parse(&format!("http://x/?{query}")).ok()?;
                 url.query_pairs().find(|(known, _)| known == name)?.1.into_owned()

@@ -2,13 +2,11 @@
 //!
 //! Source: help.aliyun.com "V2 RPC signature". The service still takes it; new definitions sign with `acs3`.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use crate::platform::sign::canonical::{Canonical, Credentials, percent, query_string};
+use crate::platform::sign::canonical::{Canonical, Credentials, percent, percent_decoded, query_string};
 
 /// The parameters to add to the **query**: `AccessKeyId`, `SignatureMethod`, `SignatureNonce`, `SignatureVersion`, `Timestamp`,
 /// `SecurityToken` where there is a token, and `Signature`. The query must carry `Action` and `Version`. The parameters of a form body
@@ -51,26 +49,9 @@ fn form(body: &[u8]) -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// In a form `+` is a space.
 fn decoded(text: &[u8]) -> String {
-    let digit =
-        |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        match (text[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(high << 4 | low);
-                at += 2;
-            }
-            (b'+', _, _) => bytes.push(b' '),
-            (byte, _, _) => bytes.push(byte),
-        }
-        at += 1;
-    }
-    match String::from_utf8_lossy(&bytes) {
-        Cow::Borrowed(text) => text.to_owned(),
-        Cow::Owned(text) => text,
-    }
+    percent_decoded(&String::from_utf8_lossy(text).replace('+', " "))
 }
 
 #[cfg(test)]

@@ -133,6 +133,28 @@ pub fn percent(text: &str) -> String {
     encoded
 }
 
+/// Without its percent signs; one that stands before no two hexadecimal digits stays.
+pub fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let digit =
+        |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                at += 3;
+            }
+            (byte, _, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// SHA-256 in lower-case hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     to_hex(digest::digest(&digest::SHA256, bytes).as_ref())
@@ -168,6 +190,14 @@ mod tests {
             "B=&a=%E4%BD%A0&a=~%2A%2B&b=1%202"
         );
         assert_eq!(query_string(&[]), "");
+    }
+
+    #[test]
+    fn what_was_encoded_is_read_again() {
+        for text in ["a b/c:d?&=+%", "你好", "", "100%", "%zz%4"] {
+            assert_eq!(percent_decoded(&percent(text)), text);
+        }
+        assert_eq!(percent_decoded("%zz%4%41+"), "%zz%4A+");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use ring::signature::RsaKeyPair;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::platform::http;
 use crate::platform::sign::canonical::seconds;
 use crate::platform::sign::private_key::{PrivateKey, rs256};
 
@@ -115,12 +116,8 @@ impl ServiceAccount {
 
 /// https, or this very machine.
 fn is_guarded(url: &str) -> bool {
-    let Ok(url) = crate::platform::http::Url::parse(url) else { return false };
-    let loopback = || {
-        let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && loopback())
+    let Ok(url) = http::Url::parse(url) else { return false };
+    url.scheme() == "https" || (url.scheme() == "http" && http::is_loopback(&url))
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use crate::platform::declared::compose::content::Content;
 use crate::platform::declared::compose::cookbook::{self, SharedRecipe};
 use crate::platform::declared::compose::recipe::{Ground, Recipe, Target};
 use crate::platform::declared::compose::signing::Signing;
-use crate::platform::declared::compose::url::{guard, parse_url};
+use crate::platform::declared::compose::travelling::Traveller;
+use crate::platform::declared::compose::url::{guard, parse_url, stays};
 use crate::platform::declared::compose::values::{self, Envelope, Known};
 use crate::platform::declared::definition::form::Form;
 use crate::platform::declared::definition::{Build, Definition};
@@ -47,7 +48,7 @@ pub struct Composer {
     pub(super) recipes: Vec<Recipe>,
     /// For each recipe: how several of its rows share a request.
     pub(super) shared: Vec<Option<SharedRecipe>>,
-    /// A credential travels in a header field.
+    /// A credential travels with messages.
     guarded: bool,
     pub(super) masked: bool,
 }
@@ -91,7 +92,8 @@ impl Composer {
         let ground = Ground { account: &account, values: &values, signs: &signs, masked, endpoint: endpoint.as_ref() };
         let recipes = cookbook::recipes(definition, &ground, &signing.names()).map_err(|what| wrong(what, ""))?;
         let shared = cookbook::shared(definition, &ground, &recipes, &signing.names()).map_err(|what| wrong(what, ""))?;
-        let guarded = carries_credential(definition, &account, &signs);
+        let traveller = Traveller { account: &account, signs: &signs };
+        let guarded = traveller.with_messages(definition);
         drop(signs);
         let mut values = Known::new(name, definition, &account, opening.seed);
         let own = |key: &str| account.get(key).map(str::to_owned);
@@ -114,6 +116,7 @@ impl Composer {
         for url in composer.fixed_urls() {
             composer.guard(url).map_err(|what| wrong(what, "use https"))?;
         }
+        composer.guard_sides().map_err(|what| wrong(what, "use https"))?;
         Ok(composer)
     }
 
@@ -263,7 +266,8 @@ impl Composer {
                 size.holds(part, content.words(part), name).map_err(bad)?;
             }
         }
-        if max.body.is_some() || !self.definition.fields.0.is_empty() {
+        let made = matches!(self.recipes[kind].url, Target::Made(_));
+        if made || max.body.is_some() || !self.definition.fields.0.is_empty() {
             let id = values::no_id();
             let moment = Moment { now: SystemTime::UNIX_EPOCH, token: "***" };
             self.call(to, id.as_str(), 1, message, &moment)?;
@@ -355,7 +359,9 @@ impl Composer {
             (Target::Made(text), _) => {
                 let rows = |name: &str| !self.account.owns(name) && name != "endpoint";
                 let text = text.render_url(scope, &rows).map_err(bad)?;
-                let url = parse_url(&text).map_err(|what| SendError::new(ErrorKind::BadAddress, what))?;
+                let address = |what| SendError::new(ErrorKind::BadAddress, what);
+                stays(&text).map_err(address)?;
+                let url = parse_url(&text).map_err(address)?;
                 self.guard(&url).map_err(|what| SendError::new(ErrorKind::Misconfigured, what))?;
                 url
             }
@@ -375,14 +381,6 @@ pub(super) type Placed = (Filled, Vec<(String, String)>);
 /// The body of one delivery: nothing is put in.
 pub(super) fn alone(body: Filled) -> Result<Placed, SendError> {
     Ok((body, Vec::new()))
-}
-
-/// Whether a header field or the account's credentials would travel with requests.
-fn carries_credential(definition: &Definition, account: &Account, signs: &[&str]) -> bool {
-    let secret = |name: &String| name.starts_with("secret.") || name == "token";
-    let auth = definition.request.auth.iter().any(|auth| account.meets(auth.when.as_ref(), signs));
-    let fields = definition.request.headers.0.iter().filter(|(_, field)| account.meets(field.when.as_ref(), signs));
-    auth || fields.into_iter().any(|(_, field)| field.value.names().iter().any(secret))
 }
 
 /// What stands for the address of a row that names none.

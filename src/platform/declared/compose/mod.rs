@@ -9,8 +9,9 @@ mod recipe;
 mod sharing;
 mod side;
 mod signing;
+mod travelling;
 mod url;
-pub mod values;
+mod values;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,9 @@ use crate::error::{ErrorKind, SendError};
 use crate::message::Message;
 use crate::platform::declared::compose::composer::{Composer, alone};
 use crate::platform::declared::compose::content::Content;
-use crate::platform::declared::compose::recipe::{Ground, Recipe};
+use crate::platform::declared::compose::recipe::{Ground, Recipe, Target};
+use crate::platform::declared::compose::travelling::Traveller;
+use crate::platform::declared::compose::url::guard;
 use crate::platform::declared::compose::values::Envelope;
 use crate::platform::declared::definition::side::{Side, SideMethod};
 use crate::platform::http::{Call, Method};
@@ -25,7 +27,25 @@ impl Composer {
         let wrong = |what: String| SendError::new(ErrorKind::Misconfigured, what);
         let recipe = self.side_recipe(side).map_err(wrong)?;
         let called = self.make(&recipe, &envelope, &content, self.endpoint.as_ref(), alone);
-        called.map_err(|error| SendError { kind: ErrorKind::Misconfigured, ..error })
+        let call = called.map_err(|error| SendError { kind: ErrorKind::Misconfigured, ..error })?;
+        if self.passes_secrets(side) {
+            guard(&call.url).map_err(wrong)?;
+        }
+        Ok(call)
+    }
+
+    /// Those whose URL is known are looked at before anything is sent.
+    pub(super) fn guard_sides(&self) -> Result<(), String> {
+        for side in self.definition.sides().filter(|side| self.passes_secrets(side)) {
+            if let Target::Fixed(url) = &self.side_recipe(side)?.url {
+                guard(url)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn passes_secrets(&self, side: &Side) -> bool {
+        Traveller { account: &self.account, signs: &self.signing.made() }.with_side(side)
     }
 
     fn side_recipe(&self, side: &Side) -> Result<Recipe, String> {

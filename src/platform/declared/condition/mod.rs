@@ -3,7 +3,7 @@
 use regex::Regex;
 use serde_json::Value;
 
-use crate::platform::http::{Fault, HeaderMap};
+use crate::platform::http::{Fault, HeaderMap, HeaderName, HeaderValue};
 
 mod place;
 mod read;
@@ -150,13 +150,14 @@ impl Condition {
     /// Like `holds`, but tells "it says no" from "it says nothing": only the first is a refusal.
     pub fn prove(&self, seen: &Seen<'_>) -> Proof {
         if self.holds(seen) {
-            return Proof::Holds;
+            // What is absent from a reply that nobody could read proves nothing.
+            return if self.sure(seen) == Some(true) { Proof::Holds } else { Proof::Silent };
         }
         match self {
             // A reply refutes an `all` with one plain no, but an `any` only with every one of its parts.
             Condition::All(each) if each.iter().any(|one| one.prove(seen) == Proof::Refuted) => Proof::Refuted,
             Condition::Any(each) if each.iter().all(|one| one.prove(seen) == Proof::Refuted) => Proof::Refuted,
-            Condition::Not(one) if one.holds(seen) => Proof::Refuted,
+            Condition::Not(one) if one.sure(seen) == Some(true) => Proof::Refuted,
             // A null says as little as nothing.
             Condition::Json(pointer, _) if seen.at(pointer).is_some_and(|value| !value.is_null()) => Proof::Refuted,
             Condition::Header(name, _) if seen.headers.contains_key(name.as_str()) => Proof::Refuted,
@@ -172,6 +173,19 @@ impl Condition {
                 if no { Proof::Refuted } else { Proof::Silent }
             }
             _ => Proof::Silent,
+        }
+    }
+
+    /// Whether the test holds, where that can be known: a body that is no JSON, or was not read to its end, may hold anything.
+    fn sure(&self, seen: &Seen<'_>) -> Option<bool> {
+        match self {
+            Condition::All(each) => known(each.iter().map(|one| one.sure(seen)), false),
+            Condition::Any(each) => known(each.iter().map(|one| one.sure(seen)), true),
+            Condition::Not(one) => one.sure(seen).map(|holds| !holds),
+            Condition::Json(..) | Condition::Every(..) | Condition::Some(..) => seen.json.map(|_| self.holds(seen)),
+            Condition::Body(_) if !seen.whole => Some(true).filter(|_| self.holds(seen)),
+            Condition::Text(_) if !seen.whole => None,
+            _ => Some(self.holds(seen)),
         }
     }
 
@@ -204,31 +218,35 @@ impl Condition {
         }
     }
 
-    /// Whether it takes, by status or network fault alone, a case in which the message may have been taken.
+    /// Whether it takes an answer after which nobody knows whether the message was taken: a status of a gateway with nothing in it, or
+    /// a connection that was lost. Every test is asked about each of them, whatever it is made of.
     pub fn takes_doubtful(&self) -> bool {
-        match self {
-            Condition::Any(each) => each.iter().any(Condition::takes_doubtful),
-            // The service's own code inside the body is its word; a status of a gateway is nobody's.
-            Condition::All(each) => each.iter().any(Condition::takes_doubtful) && !each.iter().any(Condition::is_word),
-            Condition::Status(ranges) => {
-                [500, 502, 504].into_iter().any(|status| ranges.iter().any(|range| range.contains(status)))
-            }
-            Condition::Net(nets) => nets.iter().any(|net| *net != Net::Connect),
-            _ => false,
+        let page = HeaderMap::from_iter([(HeaderName::from_static("content-type"), HeaderValue::from_static("text/html"))]);
+        let none = HeaderMap::new();
+        fn mute<'m>(status: u16, headers: &'m HeaderMap, body: &'m str) -> Seen<'m> {
+            Seen { status: Some(status), fault: None, headers, body, whole: true, json: None }
         }
+        let lost = |fault| Seen { status: None, fault: Some(fault), headers: &none, body: "", whole: false, json: None };
+        MUTE.iter().any(|(status, words)| {
+            let html = format!("<html><head><title>{status} {words}</title></head><body><h1>{words}</h1></body></html>");
+            self.holds(&mute(*status, &none, "")) || self.holds(&mute(*status, &page, &html))
+        }) || [Fault::Timeout, Fault::Cut].into_iter().any(|fault| self.holds(&lost(fault)))
     }
+}
 
-    fn is_word(&self) -> bool {
-        match self {
-            // What is not there, a gateway does not say either.
-            Condition::Json(_, Expect::Exists(false)) | Condition::Header(_, Expect::Exists(false)) => false,
-            Condition::Json(..) | Condition::Every(..) | Condition::Some(..) => true,
-            Condition::Body(_) | Condition::Text(_) | Condition::Header(..) => true,
-            Condition::All(each) => each.iter().any(Condition::is_word),
-            Condition::Any(each) => !each.is_empty() && each.iter().all(Condition::is_word),
-            _ => false,
+/// Statuses after which nobody knows, in the words of gateways.
+const MUTE: [(u16, &str); 3] = [(500, "Internal Server Error"), (502, "Bad Gateway"), (504, "Gateway Timeout")];
+
+/// `decides` of one decides for all; otherwise all must be known.
+fn known(each: impl Iterator<Item = Option<bool>>, decides: bool) -> Option<bool> {
+    let mut all = Some(!decides);
+    for one in each {
+        if one == Some(decides) {
+            return one;
         }
+        all = all.and(one);
     }
+    all
 }
 
 impl Expect {

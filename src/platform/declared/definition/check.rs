@@ -8,8 +8,9 @@ use crate::platform::declared::definition::flaw::{Flaw, yaml_problem};
 use crate::platform::declared::definition::form::{Entry, Form};
 use crate::platform::declared::definition::names::{NAMES, side_names};
 use crate::platform::declared::definition::request::Bodies;
-use crate::platform::declared::definition::sign::How;
+use crate::platform::declared::definition::sign::{How, Sign};
 use crate::platform::declared::definition::when::When;
+use crate::platform::declared::text::leaf::Text;
 use crate::problem::Problem;
 
 /// Names that an account may not use for its keys: the parts of them would be out of reach.
@@ -42,6 +43,7 @@ impl Definition {
         for name in self.names() {
             self.check_name(name)?;
         }
+        self.check_defaults()?;
         if let Some(at) = self.errors.iter().position(|rule| rule.when.is_none())
             && at + 1 != self.errors.len()
         {
@@ -49,6 +51,7 @@ impl Definition {
         }
         self.check_bodies()?;
         self.check_batch()?;
+        self.check_doubt()?;
         for auth in self.all_auth() {
             if auth.basic.is_some() == auth.bearer.is_some() {
                 return Err(Flaw::new("auth", "auth is one of basic and bearer"));
@@ -107,6 +110,21 @@ impl Definition {
         self.whens().into_iter().try_for_each(|when| self.check_when(when))
     }
 
+    /// A default looks at other keys of the account, and at no secret.
+    fn check_defaults(&self) -> Result<(), Flaw> {
+        let open = |name: &str| self.vars.0.iter().any(|(var, of)| var == name && !of.secret);
+        for default in self.vars.0.iter().filter_map(|(_, var)| var.default.as_deref()) {
+            let text = Text::new(default).map_err(|what| Flaw::new(default, what))?;
+            if let Some(name) = text.names().iter().find(|name| !open(name)) {
+                return match self.vars.0.iter().any(|(var, _)| Some(var.as_str()) == name.strip_prefix("secret.")) {
+                    true => Err(Flaw::new(name, format!("`{name}`: a default is shown, and cannot look at a secret"))),
+                    false => Err(self.unknown(name)),
+                };
+            }
+        }
+        Ok(())
+    }
+
     fn check_bodies(&self) -> Result<(), Flaw> {
         if let Bodies::One(_) = &self.request.bodies
             && self.request.url.is_none()
@@ -126,6 +144,15 @@ impl Definition {
                     return Err(Flaw::new(name, format!("neither the request nor the kind {name} has a url")));
                 }
             }
+        }
+        let signs_body = |sign: &Sign| match &sign.how {
+            How::Hmac(hmac) => hmac.message.names().iter().chain(hmac.key.names()).any(|name| name == "body"),
+            // These sign the bytes.
+            How::Named(_) => false,
+        };
+        if self.sign.iter().any(signs_body) && self.forms().into_iter().any(|form| matches!(form, Form::Multipart(_))) {
+            let what = "an hmac signs text, and a multipart body with files in it is none: sign something else than `body`";
+            return Err(Flaw::new("multipart", what));
         }
         for form in self.forms() {
             if let Form::Form(entries) = form
@@ -155,9 +182,17 @@ impl Definition {
 
     fn check_batch(&self) -> Result<(), Flaw> {
         let Some(batch) = &self.batch else { return Ok(()) };
-        let names =
-            batch.group_by.iter().chain(&batch.alone).chain(&batch.unique).chain(batch.fits.iter().flat_map(|fits| &fits.of));
+        let rows = batch.group_by.iter().chain(&batch.alone).chain(&batch.filled).chain(&batch.unique);
+        let names = rows.chain(batch.fits.iter().flat_map(|fits| &fits.of));
         names.map(String::as_str).try_for_each(|name| self.check_name(name))?;
+        // A list stands in place of a value that the query has; of another one nobody would hear.
+        let own = batch.request.iter().flat_map(|request| &request.query.0);
+        let query = self.request.query.0.iter().chain(own).chain(self.kinds().flat_map(|kind| &kind.query.0));
+        let query: Vec<&String> = query.map(|(name, _)| name).collect();
+        let queried = batch.lists.iter().filter_map(|list| if let Place::Query(name) = &list.at { Some(name) } else { None });
+        if let Some(name) = queried.into_iter().find(|name| !query.contains(name)) {
+            return Err(Flaw::new(name, format!("the query has no value `{name}` in whose place the list could stand")));
+        }
         let own = batch.request.as_ref().and_then(|request| request.bodies.as_ref());
         let bodies = own.unwrap_or(&self.request.bodies);
         let forms: Vec<&Form> = match bodies {

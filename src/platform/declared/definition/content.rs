@@ -56,9 +56,6 @@ pub enum Part {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sms {
-    /// A text of the GSM alphabet is sent as such, 160 letters a part; otherwise every text counts as UCS-2.
-    #[serde(default)]
-    pub gsm7: bool,
     /// Counted as mainland China does: 70 letters, then 67 a part, whatever the alphabet.
     #[serde(default)]
     pub mainland: bool,

@@ -18,6 +18,8 @@ pub struct Kind {
     pub needs: Option<Vec<String>>,
     /// Values that must be empty, because this kind would drop them.
     pub without: Vec<String>,
+    /// What it asks may be asked twice: it needs no key against doubles.
+    pub repeatable: bool,
     /// In place of the request's.
     pub url: Option<Text>,
     /// Beside the request's.
@@ -47,6 +49,8 @@ struct RawKind {
     needs: Option<Vec<String>>,
     #[serde(default)]
     without: Vec<String>,
+    #[serde(default)]
+    repeatable: bool,
     url: Option<Text>,
     #[serde(default)]
     query: Named<Field>,
@@ -72,7 +76,8 @@ impl TryFrom<RawKind> for Kind {
         let body = Form::one(raw.json, raw.form, raw.text, raw.multipart)?;
         let body = body.ok_or("a kind needs a body: json, form, text or multipart")?;
         let (needs, without) = (raw.needs, raw.without);
-        Ok(Kind { needs, without, url: raw.url, query: raw.query, headers: raw.headers, body, about: raw.about })
+        let (url, query, headers, repeatable) = (raw.url, raw.query, raw.headers, raw.repeatable);
+        Ok(Kind { needs, without, repeatable, url, query, headers, body, about: raw.about })
     }
 }
 

@@ -8,7 +8,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use serde::{Deserialize, Deserializer};
 
 use crate::limit::{Quota, Scope as QuotaScope, Unit};
-use crate::platform::declared::condition::{Condition, OneOrMany, Spot};
+use crate::platform::declared::condition::{Condition, OneOrMany, Pattern, Spot};
 use crate::platform::declared::definition::batch::Shared;
 use crate::platform::declared::definition::content::{FieldOf, Limits};
 use crate::platform::declared::definition::reply::{Adaptive, Rule};
@@ -23,6 +23,7 @@ use crate::sms::number;
 pub mod batch;
 pub mod check;
 pub mod content;
+pub mod doubt;
 mod flaw;
 pub mod form;
 pub mod kinds;
@@ -202,24 +203,6 @@ pub struct Var {
     pub one_of: Option<Vec<String>>,
     /// For `notify platforms show`.
     pub about: Option<String>,
-}
-
-/// A regular expression, compiled as it is read.
-#[derive(Debug)]
-pub struct Pattern(pub regex::Regex);
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        place::scalar(deserializer)
-    }
-}
-
-impl TryFrom<String> for Pattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        regex::Regex::new(&text).map(Pattern).map_err(|_| format!("\"{text}\" is not a regular expression"))
-    }
 }
 
 /// Where addresses are found.

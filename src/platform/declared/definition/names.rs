@@ -5,7 +5,7 @@ use crate::platform::declared::definition::batch::Shared;
 use crate::platform::declared::definition::flaw::Flaw;
 use crate::platform::declared::definition::form::Form;
 use crate::platform::declared::definition::kinds::{Field, Kind};
-use crate::platform::declared::definition::request::{Auth, Bodies};
+use crate::platform::declared::definition::request::{Auth, Bodies, Request};
 use crate::platform::declared::definition::side::Side;
 use crate::platform::declared::definition::when::When;
 use crate::platform::declared::place::Named;
@@ -116,7 +116,7 @@ impl Definition {
         Flaw { needle: name.to_owned(), what: format!("nothing is named `{name}` here"), help: Some(help) }
     }
 
-    pub(super) fn kinds(&self) -> impl Iterator<Item = &Kind> {
+    pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
         let shared = self.batch.iter().filter_map(|batch| batch.request.as_ref()).filter_map(|request| request.bodies.as_ref());
         std::iter::once(&self.request.bodies).chain(shared).flat_map(|bodies| {
             match bodies {
@@ -127,7 +127,7 @@ impl Definition {
         })
     }
 
-    pub(super) fn forms(&self) -> Vec<&Form> {
+    pub fn forms(&self) -> Vec<&Form> {
         let shared = self.batch.iter().filter_map(|batch| batch.request.as_ref()).filter_map(|request| request.bodies.as_ref());
         let single = std::iter::once(&self.request.bodies).chain(shared).filter_map(|bodies| match bodies {
             Bodies::One(form) => Some(form),
@@ -136,7 +136,7 @@ impl Definition {
         single.chain(self.kinds().map(|kind| &kind.body)).collect()
     }
 
-    pub(super) fn sides(&self) -> impl Iterator<Item = &Side> {
+    pub fn sides(&self) -> impl Iterator<Item = &Side> {
         let token = self.token.iter().filter_map(|token| token.request.as_ref());
         token.chain(self.check.iter().map(|check| &check.request))
     }
@@ -176,7 +176,8 @@ impl Definition {
 
     pub(super) fn whens(&self) -> Vec<&When> {
         let request = &self.request;
-        let fields = request.query.0.iter().chain(self.all_headers()).filter_map(|(_, field)| field.when.as_ref());
+        let shared = self.batch.iter().filter_map(|batch| batch.request.as_ref()).flat_map(|request| &request.query.0);
+        let fields = request.query.0.iter().chain(shared).chain(self.all_headers()).filter_map(|(_, field)| field.when.as_ref());
         let kinds = self.kinds().flat_map(|kind| &kind.query.0).filter_map(|(_, field)| field.when.as_ref());
         let auth = self.all_auth().filter_map(|auth| auth.when.as_ref());
         let bodies = self.forms().into_iter().flat_map(Form::whens);
@@ -218,6 +219,18 @@ pub(super) fn side_names(side: &Side) -> Vec<&str> {
         .collect()
 }
 
+/// What every message's request says, whatever its body.
+pub fn request_names(request: &Request) -> Vec<&str> {
+    let url = request.url.iter().flat_map(|url| url.names().iter().map(String::as_str));
+    url.chain(field_names(&request.query)).chain(field_names(&request.headers)).collect()
+}
+
+/// What a kind says beside the request.
+pub(super) fn kind_names(kind: &Kind) -> Vec<&str> {
+    let url = kind.url.iter().flat_map(|url| url.names().iter().map(String::as_str));
+    url.chain(field_names(&kind.query)).chain(field_names(&kind.headers)).chain(kind.body.names()).collect()
+}
+
 pub(super) fn batch_names(batch: &Shared) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for list in &batch.lists {
@@ -227,6 +240,7 @@ pub(super) fn batch_names(batch: &Shared) -> Vec<&str> {
     if let Some(request) = &batch.request {
         names.extend(request.url.iter().flat_map(|url| url.names().iter().map(String::as_str)));
         names.extend(field_names(&request.query));
+        names.extend(field_names(&request.headers));
     }
     names
 }

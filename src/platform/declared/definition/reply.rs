@@ -80,7 +80,8 @@ impl TryFrom<RawRule> for Rule {
         if doubtful && class == Class::Ok {
             return Err("500, 502, 504 and a lost connection are never a success".to_owned());
         }
-        if doubtful && matches!(class, Class::Transient | Class::Rate) && raw.because.is_none() {
+        // Whatever is not in doubt is sent again: by itself, when the account is mended, or by `notify retry`.
+        if doubtful && class != Class::Unknown && raw.because.is_none() {
             return Err(
                 "after 500, 502, 504 or a lost connection nobody knows whether the message was taken: say why it may be sent \
                         again with because: \"…\", or use class: unknown"

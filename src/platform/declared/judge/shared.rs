@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::batch::{Batch, Pause, Refused, Verdict, Verdicts};
-use crate::delivery::{Delivery, Receipt};
+use crate::delivery::Delivery;
 use crate::error::{ErrorKind, Reach, SendError};
 use crate::platform::declared::condition::{Proof, Seen};
 use crate::platform::declared::definition::Phone;
@@ -16,6 +16,7 @@ use crate::platform::declared::definition::reply::Scope;
 use crate::platform::declared::definition::results::{Culprit, Invalid, Mode, Results};
 use crate::platform::declared::judge::single::{Judge, Law, Read, find};
 use crate::platform::declared::judge::words::{kind_of, text_of};
+use crate::platform::declared::text::find::is_empty;
 use crate::platform::http::{Failure, Reply};
 
 /// Numbers of element rules in the memory begin here.
@@ -53,7 +54,7 @@ impl Judge<'_> {
         };
         let ruling = self.ruling(&reply, &seen, success, proof, who);
         let each = match (ruling.verdict, results) {
-            (Ok(receipt), Some(results)) if !receipt.replay => self.share(results, batch, &seen, &receipt, list.as_deref()),
+            (Ok(receipt), Some(results)) if !receipt.replay => self.share(results, batch, &seen, list.as_deref()),
             (Err(error), _) if ruling.blame && deliveries.len() > 1 => {
                 let pause = self.pause(&seen, error.retry_after);
                 let refused = results.map_or(Refused::Somewhere, |results| self.blame(results, deliveries, &seen));
@@ -85,31 +86,40 @@ impl Judge<'_> {
         results: &Results,
         batch: &Batch,
         seen: &Seen<'_>,
-        receipt: &Receipt,
         list: Option<&[(Option<String>, &Value)]>,
     ) -> Vec<Verdict> {
         let deliveries = batch.deliveries();
         let list = list.unwrap_or_default();
         match results.mode {
-            Mode::All => deliveries.iter().map(|_| Ok(self.receipt(&results.id.0, seen, false))).collect(),
+            Mode::All => deliveries.iter().map(|_| Ok(self.receipt(&results.id.0, seen))).collect(),
             Mode::ByIndex => self.by_index(results, deliveries, seen, list),
             Mode::ByKey => self.by_key(results, deliveries, seen, list),
-            Mode::InvalidLists => {
-                let names = Names::new(self.row_names(results, deliveries), self.definition.addressing.phone != Phone::No);
-                let mut each: Vec<Verdict> =
-                    deliveries.iter().map(|_| Ok(self.receipt(&results.id.0, seen, receipt.replay))).collect();
-                for invalid in &results.invalid {
-                    for (pointer, name) in invalid.names(seen) {
-                        for row in names.rows(&name) {
-                            if each[row].is_ok() {
-                                each[row] = Err(self.invalid(invalid, pointer, seen));
-                            }
-                        }
-                    }
+            Mode::InvalidLists => self.but_for(results, deliveries, seen),
+        }
+    }
+
+    /// All but those that the reply names. A refused one whose name nobody here has may be any of the others.
+    fn but_for(&self, results: &Results, rows: &[Delivery], seen: &Seen<'_>) -> Vec<Verdict> {
+        let names = Names::new(self.row_names(results, rows), self.definition.addressing.phone != Phone::No);
+        let mut each: Vec<Option<Verdict>> = rows.iter().map(|_| None).collect();
+        let mut lost = false;
+        for invalid in &results.invalid {
+            for (pointer, name) in invalid.names(seen) {
+                let found = name.map(|name| names.rows(&name)).unwrap_or_default();
+                lost |= found.is_empty();
+                for row in found {
+                    each[row].get_or_insert_with(|| Err(self.invalid(invalid, pointer, seen)));
                 }
-                each
             }
         }
+        let rest = || match lost {
+            true => Err(SendError::new(
+                ErrorKind::InDoubt,
+                "the reply names one that was not taken by a name that no delivery of the request has",
+            )),
+            false => Ok(self.receipt(&results.id.0, seen)),
+        };
+        each.into_iter().map(|verdict| verdict.unwrap_or_else(rest)).collect()
     }
 
     fn invalid(&self, invalid: &Invalid, pointer: &str, seen: &Seen<'_>) -> SendError {
@@ -123,8 +133,9 @@ impl Judge<'_> {
     fn by_index(&self, results: &Results, rows: &[Delivery], seen: &Seen<'_>, list: &[(Option<String>, &Value)]) -> Vec<Verdict> {
         let judged = list.iter().enumerate().map(|(at, (_, element))| self.element(results, seen, element, rows.get(at)));
         let judged: Vec<Verdict> = judged.collect();
-        // With more elements than deliveries, places prove nothing, unless all say the same.
-        if judged.len() > rows.len() && judged.iter().any(Result::is_err) {
+        // With more elements than deliveries, places prove nothing, unless all say the same. With fewer, whoever was left out may have
+        // stood anywhere, and moved those behind it.
+        if judged.len() < rows.len() || (judged.len() > rows.len() && judged.iter().any(Result::is_err)) {
             return rows.iter().map(|_| unspoken()).collect();
         }
         let mut judged = judged.into_iter();
@@ -169,7 +180,7 @@ impl Judge<'_> {
         let ok = results.ok.as_ref().or_else(|| Some(self.success()).filter(|success| success.wants_json()));
         let proof = ok.map_or(Proof::Silent, |ok| ok.prove(&own));
         if proof == Proof::Holds {
-            return Ok(self.receipt(&results.id.0, &own, false));
+            return Ok(self.receipt(&results.id.0, &own));
         }
         let or = |own: &'_ [_], whole: &'_ [_]| if own.is_empty() { whole.to_vec() } else { own.to_vec() };
         let code = or(&results.code.0, &self.definition.code.0);
@@ -182,7 +193,7 @@ impl Judge<'_> {
         if let Some((number, rule)) = find(rules, &own) {
             let (kind, reach, wait) = self.meaning(rule, number + law.offset, &own, who);
             return match kind {
-                None => Ok(self.receipt(&results.id.0, &own, false)),
+                None => Ok(self.receipt(&results.id.0, &own)),
                 Some(kind) => Err(self.error(kind, words(), &own, &law, wait).with_reach(reach)),
             };
         }
@@ -210,7 +221,7 @@ impl Judge<'_> {
         }
         if guilty.is_empty() {
             let lists = results.invalid.iter().flat_map(|invalid| invalid.names(seen));
-            guilty.extend(lists.flat_map(|(_, name)| names.rows(&name)));
+            guilty.extend(lists.filter_map(|(_, name)| name).flat_map(|name| names.rows(&name)));
         }
         guilty.sort_unstable();
         guilty.dedup();
@@ -282,18 +293,26 @@ fn words_of(value: &Value, split: Option<&str>) -> Vec<String> {
 }
 
 impl Invalid {
-    /// The addresses, each with the pointer under which it stood.
-    fn names<'a>(&'a self, seen: &Seen<'_>) -> Vec<(&'a str, String)> {
+    /// The addresses, each with the pointer under which it stood; `None` is one that is named in no way that we can read.
+    fn names<'a>(&'a self, seen: &Seen<'_>) -> Vec<(&'a str, Option<String>)> {
         let mut found = Vec::new();
         for pointer in &self.at.0 {
             let Some(value) = seen.at(&pointer.0) else { continue };
-            let names = match (&self.key, value) {
-                (Some(key), Value::Array(list)) => {
-                    list.iter().filter_map(|element| element.pointer(&key.0)).flat_map(|name| words_of(name, None)).collect()
-                }
-                (_, value) => words_of(value, self.split.as_deref()),
+            let mut add = |names: Vec<String>, there: bool| {
+                let unread = there && names.is_empty();
+                let names = names.into_iter().map(Some).chain(unread.then_some(None));
+                found.extend(names.map(|name| (pointer.0.as_str(), name)));
             };
-            found.extend(names.into_iter().map(|name| (pointer.0.as_str(), name)));
+            let says = |value: &Value| !is_empty(value) && *value != Value::Bool(false);
+            match (&self.key, value) {
+                (Some(key), Value::Array(list)) => list.iter().for_each(|element| {
+                    add(element.pointer(&key.0).map(|name| words_of(name, None)).unwrap_or_default(), true);
+                }),
+                (_, Value::Array(list)) => {
+                    list.iter().for_each(|element| add(words_of(element, self.split.as_deref()), says(element)));
+                }
+                (_, value) => add(words_of(value, self.split.as_deref()), says(value)),
+            }
         }
         found
     }

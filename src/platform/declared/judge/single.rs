@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing is a success but what the success test, a replay or a rule of class `ok` names, and never a redirect.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -27,7 +28,6 @@ const ID: usize = 200;
 const CODE: usize = 60;
 
 /// Who judges: the definition, what the account said in its place, and what it remembers.
-#[derive(Debug)]
 pub struct Judge<'a> {
     /// The platform.
     pub definition: &'a Definition,
@@ -45,6 +45,13 @@ pub struct Judge<'a> {
     pub now: SystemTime,
     /// What the account remembers between replies.
     pub memory: &'a Memory,
+}
+
+/// The platform alone: what it hides are secrets.
+impl fmt::Debug for Judge<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Judge({})", self.definition.name.0)
+    }
 }
 
 /// A reply as a whole.
@@ -103,7 +110,8 @@ impl Judge<'_> {
         let read = Read::new(reply);
         let seen = read.seen(reply);
         let taken = (200..300).contains(&reply.status) && self.success().holds(&seen);
-        !taken && self.token.iter().any(|stale| stale.holds(&seen))
+        // After it the message goes again: what merely is not said must not lead there.
+        !taken && self.token.iter().any(|stale| stale.prove(&seen) == Proof::Holds)
     }
 
     /// What the reply to the token's own request means; `success` is the token's test. No message was sent with it, so that nothing
@@ -159,7 +167,7 @@ impl Judge<'_> {
 
     /// The reply as a whole: a replay, a success (`proof` says what the test did), the rules, the general table.
     pub fn ruling(&self, reply: &Reply, seen: &Seen<'_>, success: &Condition, proof: Proof, who: Option<&Delivery>) -> Ruling {
-        let taken = |replay| Ruling { verdict: Ok(self.receipt(&[], seen, replay)), blame: false };
+        let taken = |replay| Ruling { verdict: Ok(Receipt { replay, ..self.receipt(&[], seen) }), blame: false };
         if self.replays(seen) {
             return taken(true);
         }
@@ -175,7 +183,7 @@ impl Judge<'_> {
                 (Some(kind), reach, wait) => {
                     let error = self.error(kind, self.words(reply.status, seen, &law), seen, &law, wait).with_reach(reach);
                     // A status of a gateway proves nothing, so that nothing of it may be sent again in parts.
-                    let doubtful = rule.when.as_ref().is_some_and(|when| when.takes_doubtful()) && doubtful(reply.status);
+                    let doubtful = doubtful(reply.status) && rule.when.as_ref().is_some_and(|when| when.takes_doubtful());
                     Ruling { verdict: Err(error), blame: !redirect && !doubtful && blames(rule.class, rule.scope) }
                 }
             },
@@ -193,7 +201,8 @@ impl Judge<'_> {
 
     /// Whether the reply says: I have that already.
     pub fn replays(&self, seen: &Seen<'_>) -> bool {
-        self.definition.idempotency.as_ref().is_some_and(|idempotency| idempotency.replay.iter().any(|replay| replay.holds(seen)))
+        let says = |replay: &Condition| replay.prove(seen) == Proof::Holds;
+        self.definition.idempotency.as_ref().is_some_and(|idempotency| idempotency.replay.iter().any(says))
     }
 
     /// What HTTP says, where the definition says nothing.
@@ -332,9 +341,9 @@ impl Judge<'_> {
     }
 
     /// The service's word that it took the message; `own` are places of the id that come first.
-    pub fn receipt(&self, own: &[Spot], seen: &Seen<'_>, replay: bool) -> Receipt {
+    pub fn receipt(&self, own: &[Spot], seen: &Seen<'_>) -> Receipt {
         let id = first(own, seen, self.hide, ID).or_else(|| first(&self.definition.id.0, seen, self.hide, ID));
-        Receipt { id, replay, note: None }
+        Receipt { id, replay: false, note: None }
     }
 
     /// A wait that the service named.
@@ -350,7 +359,12 @@ impl Judge<'_> {
 
 /// The first rule that knows the reply, and its number.
 pub fn find<'a>(rules: &'a [Rule], seen: &Seen<'_>) -> Option<(usize, &'a Rule)> {
-    rules.iter().enumerate().find(|(_, rule)| rule.when.as_ref().is_some_and(|when| when.holds(seen)))
+    let knows = |when: &Condition, class| match class {
+        // A success must be said.
+        Class::Ok => when.prove(seen) == Proof::Holds,
+        _ => when.holds(seen),
+    };
+    rules.iter().enumerate().find(|(_, rule)| rule.when.as_ref().is_some_and(|when| knows(when, rule.class)))
 }
 
 /// Statuses after which nobody knows, unless the body speaks.

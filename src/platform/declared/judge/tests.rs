@@ -272,6 +272,82 @@ errors:
 }
 
 #[test]
+fn what_is_absent_from_a_reply_that_nobody_could_read_proves_nothing() {
+    let silent = [(200, "", Some(InDoubt)), (200, "<html>ok</html>", Some(InDoubt)), (200, "{\"a\":", Some(InDoubt))];
+    for success in ["{json: /error, exists: false}", "{not: {json: /error, exists: true}}", "{not: {json: /code, eq: 7}}"] {
+        table(&format!("success: {success}\n"), &silent);
+        let spoken = [(200, r#"{"id":1}"#, None), (200, r#"{"error":"x","code":7}"#, Some(BadMessage))];
+        table(&format!("success: {success}\n"), &spoken);
+    }
+    table("success: {all: [{status: 2xx}, {not: {some: /list, of: {json: /bad, eq: 1}}}]}\n", &silent);
+    table("success: {any: [{json: /ok, eq: true}, {not: {json: /error, exists: true}}]}\n", &silent);
+    // What is known decides for all.
+    table(
+        "success: {any: [{text: {exists: false}}, {json: /error, exists: false}]}\n",
+        &[(200, "", None), (200, "<html>", Some(InDoubt))],
+    );
+    table("success: {json: /ok, eq: 1}\nerrors: [{when: {status: 2xx, json: /error, exists: false}, class: ok}]\n", &silent);
+    // A body of which only the beginning was read may say no at its end.
+    let court = Court::new("success: {not: {body: text, match: refused}}\n");
+    for (ending, expected) in [(Ending::Cut, Some(InDoubt)), (Ending::TooLong, Some(InDoubt)), (Ending::Whole, None)] {
+        let beginning = Reply { ending, ..reply(200, &[], "taken") };
+        assert_eq!(kinds(&court.all(&["u1"], beginning).into_inner()), [expected]);
+    }
+}
+
+#[test]
+fn what_a_gateway_says_is_never_a_success_however_the_test_is_written() {
+    let read = |reply: &str| {
+        let source = format!(
+            "schema: 1\nname: small\ntitle: Small\naddressing: {{columns: [to]}}\n\
+             request: {{method: POST, url: \"https://example.com/send\", json: {{text: \"{{{{text}}}}\"}}}}\n{reply}"
+        );
+        Definition::read(&source, Path::new("small.yaml")).map_err(|problem| problem.to_string())
+    };
+    let good = "success: {json: /ok, eq: true}\n";
+    for doubtful in [
+        "{status: 5xx}",
+        "{status: 502}",
+        "{not: {status: 2xx}}",
+        "{not: {json: /code, exists: true}}",
+        "{all: [{status: [500, 503]}, {json: /code, exists: false}]}",
+        "{any: [{json: /code, eq: 1}, {status: 504}]}",
+        "{status: 502, body: text, match: \"(?i)gateway\"}",
+        "{status: 500, header: content-type, match: html}",
+        "{net: cut_after_send}",
+        "{not: {net: connect}}",
+    ] {
+        for class in ["transient", "rate", "permanent", "gone", "auth", "config"] {
+            let rule = format!("{good}errors: [{{when: {doubtful}, class: {class}");
+            let told = read(&format!("{rule}}}]\n")).expect_err(doubtful);
+            assert!(told.contains("because"), "{doubtful} {class}: {told}");
+            read(&format!("{rule}, because: \"the vendor says so\"}}]\n")).expect(doubtful);
+        }
+        let told = read(&format!("{good}errors: [{{when: {doubtful}, class: ok, because: x}}]\n")).expect_err(doubtful);
+        assert!(told.contains("never a success"), "{doubtful}: {told}");
+        read(&format!("{good}errors: [{{when: {doubtful}, class: unknown}}]\n")).expect(doubtful);
+        let replay = format!("{good}idempotency: {{header: X-Key, replay: [{doubtful}]}}\n");
+        assert!(read(&replay).expect_err(doubtful).contains("replay"), "{doubtful}");
+    }
+    for sure in [
+        "{status: 500, json: /code, eq: 7}",
+        "{all: [{status: 5xx}, {any: [{json: /a, eq: 1}, {header: x-error, match: busy}]}]}",
+        "{status: [429, 503]}",
+        "{net: connect}",
+        "{status: 500, body: text, match: \"queue is full\"}",
+    ] {
+        read(&format!("{good}errors: [{{when: {sure}, class: transient}}]\n")).expect(sure);
+    }
+    for success in ["{status: 5xx}", "{not: {status: 4xx}}", "{any: [{status: [200, 500]}, {json: /ok, eq: 1}]}"] {
+        assert!(read(&format!("success: {success}\n")).expect_err(success).contains("never a success"), "{success}");
+        let results = format!("{good}batch: {{mode: list, max: 9, at: /a}}\nresults: {{mode: all, success: {success}}}\n");
+        assert!(read(&results).expect_err(success).contains("never a success"), "{success}");
+    }
+    // What does not look at the status is held to 2xx.
+    read("success: {not: {json: /error, exists: true}}\n").expect("held to 2xx");
+}
+
+#[test]
 fn a_text_that_was_cut_off_is_not_the_whole_text() {
     let court = Court::new("success: {text: ok}\n");
     for ending in [Ending::Cut, Ending::TooLong] {
@@ -352,11 +428,11 @@ fn numbers_are_the_same_however_they_are_written() {
 fn elements_answer_in_the_order_of_the_request() {
     let postmark = Court::new(POSTMARK);
     let to = ["a@x", "b@x", "c@x", "d@x", "e@x"];
-    let each = postmark.each(
-        &to,
-        r#"[{"ErrorCode":0,"Message":"OK","MessageID":"m1"},{"ErrorCode":406,"Message":"inactive"},{"ErrorCode":100},{"ErrorCode":999,"Message":"new"}]"#,
-    );
-    assert_eq!(kinds(&each), [None, Some(BadAddress), Some(Unavailable), Some(BadMessage), Some(InDoubt)]);
+    let four = r#"[{"ErrorCode":0,"Message":"OK","MessageID":"m1"},{"ErrorCode":406,"Message":"inactive"},{"ErrorCode":100},{"ErrorCode":999,"Message":"new"}]"#;
+    let each = postmark.each(&to[..4], four);
+    assert_eq!(kinds(&each), [None, Some(BadAddress), Some(Unavailable), Some(BadMessage)]);
+    // Fewer answers than messages: the one that was left out may have stood anywhere, so that places say nothing of the others either.
+    assert_eq!(kinds(&postmark.each(&to, four)), vec![Some(InDoubt); 5]);
     assert_eq!(ids(&each)[0], Some("m1"));
     assert_eq!(each[1].as_ref().unwrap_err().code.as_deref(), Some("200 406"));
     // A call that is refused for one of its messages is tried in halves; a refused token is for all.
@@ -406,6 +482,17 @@ results:
     assert_eq!(ids(&each)[1], Some("m"));
     let all = wecom.all(&to, reply(200, &[], r#"{"errcode":81013,"invaliduser":"li|chen"}"#));
     assert_eq!(all.blame(), Some(&Refused::For(vec![1, 3])));
+
+    // One that was not taken is named as nobody here is: it may be any of the others, but those that are named stay refused.
+    for invalid in ["zhang|somebody", "zhang|ou_77", " |zhang|x"] {
+        let each = wecom.each(&to, &format!(r#"{{"errcode":0,"invaliduser":"{invalid}","msgid":"m"}}"#));
+        assert_eq!(kinds(&each), [Some(InDoubt), Some(InDoubt), Some(BadAddress), Some(InDoubt)], "{invalid}");
+    }
+    let each = wecom.each(&to, r#"{"errcode":0,"invaliduser":[{"id":"zhang"}],"msgid":"m"}"#);
+    assert_eq!(kinds(&each), vec![Some(InDoubt); 4], "a name in a form that we cannot read");
+    for nobody in ["null", "[]", "\"\"", "false"] {
+        assert_eq!(kinds(&wecom.each(&to, &format!(r#"{{"errcode":0,"invaliduser":{nobody},"msgid":"m"}}"#))), vec![None; 4]);
+    }
 
     let dingtalk = Court::new(
         r#"
@@ -549,9 +636,9 @@ results: {mode: by_index, path: /data, ok: {json: /id, exists: true}, id: /id}
         resend.one(429, &[("retry-after", "1")], &body).unwrap_err().retry_after.unwrap().as_secs()
     };
     assert_eq!((wait("rate_limit_exceeded"), wait("daily_quota_exceeded")), (1, 86_400));
-    let each = resend.each(&["a@x", "b@x", "c@x"], r#"{"data":[{"id":"1"},{"id":"2"}]}"#);
-    assert_eq!(kinds(&each), [None, None, Some(InDoubt)]);
-    assert_eq!(ids(&each), [Some("1"), Some("2"), None]);
+    let two = r#"{"data":[{"id":"1"},{"id":"2"}]}"#;
+    assert_eq!(ids(&resend.each(&["a@x", "b@x"], two)), [Some("1"), Some("2")]);
+    assert_eq!(kinds(&resend.each(&["a@x", "b@x", "c@x"], two)), vec![Some(InDoubt); 3], "which of them was left out?");
 
     let line = Court::new(
         r#"
@@ -698,7 +785,7 @@ proptest! {
             for verdict in &each {
                 if verdict.is_ok() {
                     prop_assert!((200..300).contains(&status), "{} {}", status, said);
-                    let word = ["\"code\":0", "\"code\":\"0\"", "\"errcode\":0", "\"Code\":\"Ok\"", "\"status\":0", "\"status\":\"0\"",
+                    let word = ["\"code\":0", "\"code\":\"0\"", "\"errcode\":0", "\"errcode\":\"0\"", "\"Code\":\"Ok\"", "\"status\":0", "\"status\":\"0\"",
                         "\"ErrorCode\":0", "\"ErrorCode\":\"0\"", "\"Status\":\"SUCCESS\""];
                     prop_assert!(word.iter().any(|word| said.contains(word)), "{} {}", status, said);
                 }

@@ -59,10 +59,108 @@ fn an_account_is_read_strictly() {
         ("{url: \"https://h/x\", body: {a: \"{{nmae}}\"}}", "nothing is named `nmae`"),
         ("{url: \"https://h/x\", body: {a: \"{{#if}}\"}}", "not a template"),
         ("{url: \"https://h/x\", method: GET}", "POST or PUT"),
+        ("{url: \"https://h/x\", success: {not: {status: 4xx}}}", "never a success"),
+        ("{url: \"http://h.example/x\", headers: {X-Api-Key: abcdefgh}}", "in the clear"),
+        ("{url: \"http://h.example/x\", headers: {X-Any: {cmd: echo abcdefgh}}}", "in the clear"),
         ("{url: \"https://h/x\", ca_file: /no/such/file}", "ca_file cannot be read"),
     ] {
         let problem = platform_of(WEBHOOK, settings).err().unwrap_or_else(|| panic!("{settings}")).to_string();
         assert!(problem.contains(said), "{settings}: {problem}");
+    }
+}
+
+#[test]
+fn a_credential_travels_in_the_clear_nowhere() {
+    let head = "schema: 1\nname: open\ntitle: T\nvars: {key: {secret: true}, other: {secret: true}, base: {default: \"http://h.example\"}}\naddressing: {columns: [to]}\nsuccess: {json: /ok, eq: 1}\n";
+    let with = |rest: &str| platform_of(&format!("{head}{rest}"), "{key: abcdefgh}").map(|_| ());
+    let plain = "request: {method: POST, url: \"{{base}}/x\", json: {a: 1}}\n";
+    for rest in [
+        "request: {method: POST, url: \"{{base}}/{{secret.key}}\", json: {a: 1}}\n",
+        "request: {method: POST, url: \"{{base}}/{{to}}\", query: {k: \"{{secret.key}}\"}, json: {a: 1}}\nlimits: []\n",
+        "request: {method: POST, url: \"{{base}}/x\", json: {a: \"{{secret.key}}\"}}\n",
+        "request: {method: POST, url: \"{{base}}/x\", form: {a: \"{{secret.key}}\"}}\n",
+        "request: {method: POST, url: \"{{base}}/x\", kinds: {text: {headers: {X-Key: \"{{secret.key}}\"}, json: {a: 1}}}}\n",
+        "request: {method: POST, url: \"{{base}}/x\", kinds: {text: {query: {k: \"{{secret.key}}\"}, json: {a: 1}}}}\n",
+        "request: {method: POST, url: \"https://h.example/x\", json: {a: 1}}\ntoken: {request: {method: POST, url: \"{{base}}/t\", json: {k: \"{{secret.key}}\"}}, value: /t}\n",
+        "request: {method: POST, url: \"https://h.example/x\", json: {a: 1}}\ncheck: {request: {method: GET, url: \"{{base}}/me\", query: {k: \"{{secret.key}}\"}}, success: {status: 200}}\n",
+        "request: {method: POST, url: \"https://h.example/x\", json: {a: 1}}\nbatch: {mode: list, max: 9, at: /all, request: {url: \"{{base}}/many\", query: {k: \"{{secret.key}}\"}, json: {b: 1}}}\n",
+    ] {
+        // A URL that is made for each row is looked at when its row is.
+        match platform_of(&format!("{head}{rest}"), "{key: abcdefgh}") {
+            Err(problem) => assert!(problem.to_string().contains("in the clear"), "{rest}: {problem}"),
+            Ok(platform) => {
+                let error = platform.examine(&"u1".into(), &Message { body: text(), ..Message::default() }).expect_err(rest);
+                assert!(error.detail.contains("in the clear") && rest.contains("{{to}}"), "{rest}: {error}");
+            }
+        }
+    }
+    with(plain).expect("no credential");
+    let signed = format!("{plain}sign: [{{kind: hmac, key: \"{{{{secret.key}}}}\", message: \"{{{{body}}}}\", as: sig}}]\n");
+    with(&signed).expect("a key that only signs stays at home");
+    let other = "request: {method: POST, url: \"{{base}}/x\", query: {k: \"{{secret.other}}\"}, json: {a: 1}}\n";
+    with(other).expect("a secret that the account does not have");
+}
+
+#[test]
+fn a_key_against_doubles_counts_only_where_it_goes_out() {
+    let body = |json: &str| {
+        HEAD.replace("title: T", "name: keyed\ntitle: T")
+            + &format!("request: {{method: POST, url: \"{{{{base}}}}/x\", {json}}}\n")
+    };
+    let open = |definition: &str, settings: &str| platform_of(definition, settings).map_err(|problem| problem.to_string());
+    for (json, more, said) in [
+        ("json: {text: \"{{text}}\"}", "", "the request carries no key"),
+        ("kinds: {text: {json: {i: \"{{idem}}\"}}, html: {json: {h: \"{{html}}\"}}}", "", "the kind html carries no key"),
+        (
+            "json: {i: \"{{idem}}\"}",
+            "batch: {mode: list, max: 3, at: /l, each: {t: \"{{to}}\"}, request: {json: {a: 1}}}\n",
+            "the request for several carries no key",
+        ),
+        ("json: {i: \"{{id}}\"}", "", "the request carries no key"),
+    ] {
+        let definition = body(json) + "idempotency: {format: uuid, honoured: always}\n" + more;
+        let told = open(&definition, "{token: abcdefgh}").expect_err(json);
+        assert!(told.contains(said), "{json}: {told}");
+    }
+    let good = body("kinds: {text: {json: {i: \"{{idem}}\"}}, html: {repeatable: true, json: {h: \"{{html}}\"}}}")
+        + "idempotency: {format: uuid, honoured: always}\n";
+    assert!(open(&good, "{token: abcdefgh}").expect("every kind").capability().idempotent);
+
+    // An account's own body or header field may leave it out.
+    assert!(webhook("{url: \"https://h/x\", idempotent: true, body: {a: 1}}").capability().idempotent, "the header field stays");
+    let replaced = webhook("{url: \"https://h/x\", idempotent: true, headers: {idempotency-key: fixed}}");
+    assert!(!replaced.capability().idempotent);
+    let templated = webhook("{url: \"https://h/x\", idempotent: true, headers: {idempotency-key: \"v2-{{idem}}\"}}");
+    assert!(templated.capability().idempotent);
+    let bodied = body("json: {i: \"{{idem}}\"}") + "idempotency: {honoured: always}\noverrides: [body]\n";
+    assert!(open(&bodied, "{token: abcdefgh}").expect("good").capability().idempotent);
+    assert!(!open(&bodied, "{token: abcdefgh, body: {a: 1}}").expect("good").capability().idempotent);
+    assert!(open(&bodied, "{token: abcdefgh, body: {a: \"{{idem}}\"}}").expect("good").capability().idempotent);
+}
+
+#[test]
+fn names_are_checked_wherever_they_stand() {
+    let of = |rest: &str| HEAD.replace("title: T", "name: named\ntitle: T") + rest;
+    let request = "request: {method: POST, url: \"{{base}}/x\", json: {text: \"{{text}}\"}}\n";
+    for (rest, said) in [
+        (format!("{request}batch: {{mode: list, max: 3, at: /l, filled: [txet]}}\n"), "nothing is named `txet`"),
+        (format!("{request}batch: {{mode: same, max: 3, lists: [{{query: tos, as: join}}]}}\n"), "the query has no value `tos`"),
+        (
+            "sign: [{kind: hmac, key: \"{{secret.key}}\", message: \"{{body}}\", as: sig}]\nrequest: {method: POST, url: \"{{base}}/x\", headers: {X-Sig: \"{{sign.sig}}\"}, multipart: {text: \"{{text}}\"}}\n".to_owned(),
+            "an hmac signs text",
+        ),
+    ] {
+        let problem = platform_of(&of(&rest), "{token: abcdefgh}").expect_err(&rest).to_string();
+        assert!(problem.contains(said), "{rest}: {problem}");
+    }
+    for (default, said) in [
+        ("https://{{bsae}}", "did you mean `base`?"),
+        ("{{secret.key}}", "cannot look at a secret"),
+        ("{{to}}", "nothing is named `to`"),
+    ] {
+        let vars = of(request).replace("vars: {", &format!("vars: {{own: {{default: \"{default}\"}}, "));
+        let problem = platform_of(&vars, "{token: abcdefgh}").expect_err(default).to_string();
+        assert!(problem.contains(said), "{default}: {problem}");
     }
 }
 
@@ -97,7 +195,7 @@ errors:
   - {when: {status: 502}, class: transient, because: \"a doubled line is cheaper than a missing alert\"}
   - {when: {net: [timeout_after_send, cut_after_send]}, class: unknown}
   - default: permanent
-idempotency: {format: uuid, honoured: always, replay: [{status: 409, header: x-accepted}]}
+idempotency: {header: X-Key, format: uuid, honoured: always, replay: [{status: 409, header: x-accepted}]}
 ";
 
 #[tokio::test]

@@ -119,6 +119,93 @@ request: {method: POST, url: \"{{base}}/send\", auth: [{bearer: \"{{token}}\"}],
     assert!(!error.detail.contains("fetched-token"));
 }
 
+#[tokio::test]
+async fn a_row_never_leaves_the_path_of_the_url() {
+    let server = Server::start(answer("200 OK", "", r#"{"code":0}"#)).await;
+    let rest = "name: rooms\nrequest: {method: POST, url: \"{{base}}/rooms/{{to}}/send\", json: {text: \"{{text}}\"}}\n";
+    let rooms = of(rest, &format!("{{token: abcdefgh, base: \"http://127.0.0.1:{}\"}}", server.port));
+    for bad in ["..", "."] {
+        let message = Message { body: text(), ..Message::default() };
+        assert_eq!(rooms.examine(&bad.into(), &message).unwrap_err().kind, ErrorKind::BadAddress, "{bad}");
+        assert_eq!(send(&rooms, row(bad, text())).await.unwrap_err().kind, ErrorKind::BadAddress, "{bad}");
+    }
+    assert!(server.requests().is_empty());
+    for good in ["../..", "a..b", "...", "%2e%2e"] {
+        send(&rooms, row(good, text())).await.unwrap();
+        let line = server.requests().pop().unwrap();
+        let line = line.lines().next().unwrap().to_owned();
+        assert!(line.starts_with("POST /rooms/") && line.ends_with("/send HTTP/1.1") && line.matches('/').count() == 4, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_of_a_row_is_told_nowhere() {
+    let rest = "name: paged
+vars: {routing_key: {secret: true}, base: {default: \"https://h.example\"}}
+addressing: {columns: [to], optional: routing_key, credential: true}
+request: {method: POST, url: \"{{base}}/x\", json: {key: \"{{to}}\", text: \"{{text}}\"}}
+";
+    let own =
+        HEAD.lines().filter(|line| !line.starts_with("vars:") && !line.starts_with("addressing:")).collect::<Vec<_>>().join("\n");
+    let definition = format!("{own}\ndetail: /why\n{rest}");
+    let key = "R0w+Key/1234";
+    let reply = r#"{"code":9,"why":"the key R0w+Key/1234, as R0w%2BKey%2F1234, is not good"}"#;
+    let server = Server::start(answer("200 OK", "", reply)).await;
+    let paged = platform_of(&definition, &format!("{{base: \"http://127.0.0.1:{}\"}}", server.port)).unwrap();
+    let error = send(&paged, row(key, text())).await.unwrap_err();
+    assert!(!error.detail.contains("R0w") && error.detail.contains("the key ***, as ***, is"), "{error}");
+    let (shown, _) = shown(&paged, vec![row(key, Body::Text("hi".into()))]);
+    assert!(!shown.contains("R0w") && shown.contains("\"key\": \"***\""), "{shown}");
+    // Where the account has the key, a row's address is a name.
+    let settings = format!("{{routing_key: a-c-c-o-u-n-t, base: \"http://127.0.0.1:{}\"}}", server.port);
+    let named = platform_of(&definition, &settings).unwrap();
+    assert!(send(&named, row(key, text())).await.unwrap_err().detail.contains("R0w"));
+}
+
+#[tokio::test]
+async fn a_token_is_hidden_in_the_reply_that_brings_it() {
+    let rest = "name: app
+detail: /why
+token: {request: {method: POST, url: \"{{base}}/auth\", json: {k: \"{{secret.token}}\"}}, value: /t, success: {json: /code, eq: 0}}
+request: {method: POST, url: \"{{base}}/send\", auth: [{bearer: \"{{token}}\"}], json: {text: \"{{text}}\"}}
+";
+    let reply = r#"{"code":5,"t":"fresh+token","why":"fresh+token (fresh%2Btoken) was taken back"}"#;
+    let server = Server::start(answer("200 OK", "", reply)).await;
+    let app = of(rest, &format!("{{token: abcdefgh, base: \"http://127.0.0.1:{}\"}}", server.port));
+    let error = send(&app, row("a", text())).await.unwrap_err();
+    assert!(!error.detail.contains("fresh") && error.detail.contains("*** (***) was taken back"), "{error}");
+    let reply = crate::platform::http::Reply {
+        status: 200,
+        headers: Default::default(),
+        body: reply.into(),
+        ending: crate::platform::http::Ending::Whole,
+    };
+    assert_eq!(format!("{reply:?}"), format!("Reply(200, {} bytes, Whole)", reply.body.len()));
+}
+
+#[tokio::test]
+async fn a_message_goes_again_only_after_a_token_that_was_refused_in_words() {
+    let rest = "name: app
+token: {request: {method: POST, url: \"{{base}}/auth\", json: {k: 1}}, value: /t, invalid_when: [{not: {json: /code, eq: 0}, status: 2xx}]}
+request: {method: POST, url: \"{{base}}/send\", auth: [{bearer: \"{{token}}\"}], json: {text: \"{{text}}\"}}
+";
+    let server = Server::start(answer("200 OK", "", r#"{"t":"fetched","code":0}"#)).await;
+    let app = of(rest, &format!("{{token: abcdefgh, base: \"http://127.0.0.1:{}\"}}", server.port));
+    app.check().await.unwrap();
+    let judge = app.judge(&[], false);
+    let say = |body: &str| {
+        Ok(crate::platform::http::Reply {
+            status: 200,
+            headers: Default::default(),
+            body: body.into(),
+            ending: crate::platform::http::Ending::Whole,
+        })
+    };
+    assert!(judge.rejects_token(&say(r#"{"code":5}"#)));
+    assert!(!judge.rejects_token(&say("<html>")), "the message may have been taken");
+    assert_eq!(format!("{judge:?}"), "Judge(app)");
+}
+
 const MAPPED: &str = "name: mapped
 request: {method: POST, url: \"{{base}}/x\", json: {text: \"{{text}}\"}}
 batch: {mode: map, max: 10, max_bytes: 1KB, at: /all/people, key: \"{{to}}\", each: {t: \"{{text}}\", c: {$ref: meta.c}}, unique: to, fits: {bytes: 20, of: [subject, text]}, request: {json: {kind: bulk}}}

@@ -2,6 +2,7 @@
 //!
 //! Most leaves are names between words; these are put together here, and Handlebars is asked only for blocks and helpers.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -11,6 +12,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::{Map, Value};
 
 use crate::platform::declared::text::find::{Scope, plain};
+use crate::platform::sign::canonical::percent;
 
 /// Handlebars' own helpers: no values are named like that.
 const HELPERS: [&str; 18] = [
@@ -108,12 +110,15 @@ impl Text {
         self.fill(scope, |_, text, out| out.push_str(text))
     }
 
-    /// The leaf as a part of an URL: what `encoded` says of a name's value is percent-encoded.
+    /// The leaf as a part of an URL: where `encoded` says so, a name's value is percent-encoded, so that it stays inside of its segment;
+    /// one that is all of a segment may still be `..`, which whoever takes the URL must refuse.
     ///
     /// # Errors
     /// As `render`.
     pub fn render_url(&self, scope: Scope<'_>, encoded: &dyn Fn(&str) -> bool) -> Result<String, String> {
-        self.fill(scope, |name, text, out| if encoded(name) { percent_encode(text, out) } else { out.push_str(text) })
+        self.fill(scope, |name, text, out| {
+            out.push_str(&if encoded(name) { Cow::Owned(percent(text)) } else { Cow::Borrowed(text) })
+        })
     }
 
     fn fill(&self, scope: Scope<'_>, put: impl Fn(&str, &str, &mut String)) -> Result<String, String> {
@@ -203,15 +208,6 @@ fn part(element: &TemplateElement) -> Option<Part> {
         TemplateElement::Comment(_) => Some(Part::Words(String::new())),
         _ => None,
     }
-}
-
-/// Everything but the unreserved characters of RFC 3986, so that a value stays inside its segment.
-fn percent_encode(text: &str, out: &mut String) {
-    // A segment of dots alone would walk up the path.
-    if text == "." || text == ".." {
-        return out.push_str(&text.replace('.', "%2E"));
-    }
-    out.push_str(&crate::platform::sign::canonical::percent(text));
 }
 
 impl<'de> Deserialize<'de> for Text {

@@ -3,6 +3,7 @@
 mod adding;
 mod adversity;
 mod batches;
+mod control;
 mod exec;
 mod house;
 mod kill;

@@ -349,12 +349,18 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     // An account that was halted while others of its pool did its work is told even then.
     if !silent || !reasons.is_empty() {
         let mut stderr = std::io::stderr().lock();
-        for reason in &reasons {
+        // Under -q the one line says it.
+        let one_line = scene.global.quiet && !silent && written.is_ok();
+        for reason in reasons.iter().filter(|_| !one_line) {
             let _ = writeln!(stderr, "{reason}");
         }
         // Without a report there is none to name; why not is told below.
         if written.is_ok() && !silent {
-            let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
+            let told = match scene.global.quiet {
+                true => text::brief(manifest, &ending, &tally, &paths, &reasons),
+                false => text::summary(manifest, &ending, &tally, &paths),
+            };
+            let _ = write!(stderr, "{told}");
         }
     }
     if let Err(error) = written {

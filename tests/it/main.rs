@@ -16,6 +16,8 @@ mod peers;
 mod platforms;
 mod readme;
 mod routes;
+mod safety;
+mod schedule;
 mod service;
 mod smpp;
 mod verbs;

@@ -16,7 +16,7 @@ pub enum Exit {
     BadInput = 3,
     /// Config, credential or TLS trust error.
     BadConfig = 4,
-    /// Stopped early and resumable: halted, deadline, quota.
+    /// Stopped early and resumable: halted, aborted, deadline, quota.
     Stopped = 5,
     /// In-doubt rows wait for a decision.
     InDoubt = 6,
@@ -40,6 +40,14 @@ impl Exit {
     /// The number for the shell.
     pub fn code(self) -> u8 {
         self as u8
+    }
+
+    /// The ending with that number, if there is one.
+    pub fn of(code: u8) -> Option<Self> {
+        use Exit::*;
+        [Done, SomeFailed, Usage, BadInput, BadConfig, Stopped, InDoubt, NothingToDo, Held, Disk, Hup, Int, Term]
+            .into_iter()
+            .find(|exit| exit.code() == code)
     }
 
     /// Which of two endings is told: a signal's code wins over all but 74; then 74 > 4 > 6 > 5 > 1 > 0.
@@ -73,7 +81,7 @@ Exit codes:
     2  usage, or a confirmation was needed
     3  input or template error before sending
     4  config, credential or TLS trust error
-    5  stopped early and resumable (halted, deadline, quota)
+    5  stopped early and resumable (halted, aborted, deadline, quota)
     6  in-doubt rows wait for a decision
     8  the same list went out lately (--again sends it all the same)
    10  no such run, or nothing to do

@@ -156,6 +156,11 @@ impl Preparer {
         self.falls_back() && !self.routes.values().any(|route| route.stage_of(account) == Some(0))
     }
 
+    /// Whether another account follows this one on some route.
+    pub fn goes_on(&self, account: usize) -> bool {
+        self.routes.values().any(|route| route.stage_of(account).is_some_and(|stage| stage + 1 < route.stages.len()))
+    }
+
     /// Whether any route has a second step.
     pub fn falls_back(&self) -> bool {
         self.routes.values().any(|route| route.stages.len() > 1)

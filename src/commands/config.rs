@@ -77,7 +77,10 @@ pub fn check(request: &Request<'_>, examine: &dyn Fn(&Config, &AccountConfig) ->
     for account in config.accounts.values() {
         problems.extend(examine(&config, account).into_iter().map(|problem| config.locate(account, problem)));
     }
-    told(&problems, &config.warnings, &config.notes, Some(&config))
+    // An account that needs one of these is a mistake above; the others stand in nobody's way, and are still not what was meant.
+    let mut warnings = config.warnings.clone();
+    warnings.extend(registry::unusable(&config.definitions).into_iter().filter(|broken| !problems.contains(broken)));
+    told(&problems, &warnings, &config.notes, Some(&config))
 }
 
 fn told(problems: &[Problem], warnings: &[Problem], notes: &[Problem], config: Option<&Config>) -> Checked {
@@ -91,6 +94,18 @@ fn told(problems: &[Problem], warnings: &[Problem], notes: &[Problem], config: O
     let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     if ok {
         if let Some(config) = config {
+            for account in config.accounts.values() {
+                if let Some(provider) = account.provider() {
+                    let _ = writeln!(
+                        text,
+                        "account {}: {} (preset {}) gives {}; what the account says itself counts, and `shaping: off` leaves it out",
+                        account.name,
+                        provider.title,
+                        provider.name,
+                        provider.told()
+                    );
+                }
+            }
             let files: Vec<String> = config.files.iter().map(|file| file.display().to_string()).collect();
             let from = if files.is_empty() { "no config file; everything is built in".to_owned() } else { files.join(", ") };
             let via = config.default_account().map_or("outbox", |account| &account.name);

@@ -165,6 +165,7 @@ async fn write(out: &Path, args: &Preview, ready: Ready) -> Result<(), Failure> 
         platform: "outbox".into(),
         limits: None,
         concurrency: None,
+        shaping: None,
         settings: serde_yaml::Mapping::new(),
     };
     let opening = Opening {

@@ -12,6 +12,7 @@ use self::account::AccountConfig;
 use self::check::Findings;
 use self::defaults::Defaults;
 use self::layer::Layers;
+use self::scheduler::Scheduler;
 use self::source::Sources;
 use self::tree::{Entry, Kind, Node, Place};
 use crate::problem::{Problem, did_you_mean};
@@ -25,7 +26,9 @@ mod file;
 mod layer;
 mod literal;
 mod paths;
+pub mod recovery;
 mod request;
+pub mod scheduler;
 pub mod schema;
 pub mod secret;
 mod sentence;
@@ -51,6 +54,10 @@ const MOST_PROBLEMS: usize = 50;
 pub struct Config {
     /// The `defaults:` block.
     pub defaults: Defaults,
+    /// The `scheduler:` block.
+    pub scheduler: Scheduler,
+    /// The `recovery:` block.
+    pub recovery: recovery::Recovery,
     /// By name; `outbox` is always there.
     pub accounts: BTreeMap<Arc<str>, AccountConfig>,
     /// Where templates are looked for, nearest first: `templates:`, `./templates`, `templates` beside the user's config.
@@ -79,6 +86,8 @@ impl Config {
         paths::absolute(&mut tree, &sources, request);
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
+        let scheduler = tree.get("scheduler").map(|block| Scheduler::read(block, &mut Vec::new())).unwrap_or_default();
+        let recovery = tree.get("recovery").map(|block| recovery::Recovery::read(block, &mut Vec::new())).unwrap_or_default();
         let definitions =
             paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
         let template_dirs = paths::folders(
@@ -92,6 +101,8 @@ impl Config {
         accounts.entry(Arc::from(OUTBOX)).or_insert_with(AccountConfig::outbox);
         let config = Config {
             defaults,
+            scheduler,
+            recovery,
             accounts,
             template_dirs,
             definitions,
@@ -253,6 +264,7 @@ fn accounts(
             platform,
             limits: node.get("limits").filter(|limits| !limits.is_null()).and_then(|limits| check::limits(limits).ok()),
             concurrency: node.get("concurrency").and_then(|width| defaults::count(width).ok()),
+            shaping: node.get("shaping").filter(|shaping| !shaping.is_null()).and_then(|node| recovery::shaping(node).ok()),
             settings: tree::mapping(&settings),
         };
         accounts.insert(name, account);

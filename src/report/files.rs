@@ -237,7 +237,8 @@ pub(crate) fn write_from(
     }
     let mut report = Rising::begin(&paths.report)?;
     report.write(|out| {
-        serde_json::to_writer_pretty(&mut *out, &totals::json(manifest, ending, &tally, &paths))?;
+        let told = totals::with_events(totals::json(manifest, ending, &tally, &paths), folder);
+        serde_json::to_writer_pretty(&mut *out, &told)?;
         out.write_all(b"\n")
     })?;
     // The retry file first and the numbers last: a report never speaks of files that are not there yet.

@@ -74,7 +74,7 @@ impl Flow<'_> {
         if wait.is_zero() {
             return true;
         }
-        self.lanes.rest(ready.account, Ticket::of(&ready.delivery.envelope), Instant::now() + wait, None);
+        self.lanes.rest(ready.account, Ticket::of(&ready.delivery.envelope, ready.lane.priority()), Instant::now() + wait, None);
         false
     }
 
@@ -96,7 +96,7 @@ impl Flow<'_> {
         let all = deliveries.len();
         let mut kept = Vec::with_capacity(all);
         for delivery in deliveries {
-            let (position, ticket) = (delivery.envelope.position, Ticket::of(&delivery.envelope));
+            let (position, ticket) = (delivery.envelope.position, Ticket::of(&delivery.envelope, lane.priority()));
             let row = self.row(position)?;
             let Ok(recipient) = row.recipient else {
                 kept.push(delivery);

@@ -15,6 +15,7 @@ impl Flow<'_> {
     pub(super) fn conclude(&mut self, delivery: &Delivery, outcome: Outcome) {
         self.count(&delivery.envelope.account, &outcome, delivery.envelope.attempt);
         self.progress.settled(&delivery.envelope, &outcome);
+        self.reckon(&outcome);
         self.record(delivery, delivery.envelope.attempt, Mark::Outcome(outcome));
     }
 

@@ -216,7 +216,7 @@ impl Spool {
         &mut self,
         from: u64,
         max: usize,
-        wanted: impl Fn(Position, Option<Priority>) -> bool,
+        mut wanted: impl FnMut(Position, Option<Priority>) -> bool,
     ) -> Result<(Vec<Row>, u64), Problem> {
         let end = from.saturating_add(LOOK).min(self.rows);
         let (mut rows, mut row) = (Vec::with_capacity(max), from);

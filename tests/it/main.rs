@@ -15,6 +15,7 @@ mod newcomer;
 mod peers;
 mod platforms;
 mod readme;
+mod recovery;
 mod routes;
 mod safety;
 mod schedule;

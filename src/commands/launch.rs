@@ -230,7 +230,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     unborn.born();
     if flow.hooks.detach {
         // Ports are for the process that goes on.
-        drop((ready, preparer));
+        // So is the name.
+        drop((ready, preparer, held_name));
         let handover = Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
         return handover.give(lock).await;
     }

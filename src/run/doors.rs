@@ -74,7 +74,19 @@ impl Flow<'_> {
         if wait.is_zero() {
             return true;
         }
-        self.lanes.rest(ready.account, Ticket::of(&ready.delivery.envelope, ready.lane.priority()), Instant::now() + wait, None);
+        let ticket = Ticket::of(&ready.delivery.envelope, ready.lane.priority());
+        let until = Instant::now() + wait;
+        if ticket.tried > 0 {
+            // What the journal says of its last try, perhaps that it is in doubt, stays there.
+            self.lanes.rest(ready.account, ticket, until, None);
+            return false;
+        }
+        // The journal is told, so that it can rest there alone where there are many, and so that reports say until when.
+        let error = SendError::new(ErrorKind::Unavailable, "waits for its own moment").with_retry_after(Some(wait));
+        let account = self.preparer.accounts()[ready.account].name.clone();
+        self.note(Record { position: ticket.position, account, attempts: 0, mark: Mark::Outcome(Outcome::Deferred(error)) });
+        self.unflushed += 1;
+        self.lanes.rest_told(ready.account, ticket, until, None);
         false
     }
 
@@ -117,6 +129,11 @@ impl Flow<'_> {
             self.lanes.withdrawn(account, lane, all - kept.len(), kept.is_empty());
         }
         Ok(kept)
+    }
+
+    /// Whether a row that rests was never tried, so that it is its own moment that it waits for and no service.
+    pub(super) fn waits_by_itself(attempts: u32, kind: Option<ErrorKind>) -> bool {
+        attempts == 0 && kind == Some(ErrorKind::Unavailable)
     }
 
     /// A row that came back is not sent any more. One of which nobody knows whether an earlier try arrived stays in doubt: to call it

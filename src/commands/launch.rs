@@ -132,6 +132,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
+    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
     let print = if stream { None } else { Some(guard::print_of(scene, &settings, &spooled, &pinned, &folder)?) };
     let harmless = opened.accounts.iter().all(|account| account.platform.capability().harmless);
     let asked = Asked { command, id: &id, settings: &settings, print, lineage, parent: parent.as_deref(), harmless };
@@ -155,7 +156,6 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         }
     };
     let Line { lineage, others: line } = line;
-    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
     let digest = pinned.own.as_ref().map(|files| files.digest.as_str());
     policy.sent = guard::gather(scene, flow, &folder, &line, digest)?;
     if let Some(to) = &policy.redirect {

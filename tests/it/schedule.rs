@@ -51,7 +51,7 @@ fn nothing_leaves_before_its_moment() {
 fn a_run_that_waits_is_stopped_and_waits_on_when_it_is_resumed() {
     let sink = Sink::start(&[]);
     let world = mail(&sink, "");
-    let moment = Timestamp::now().checked_add(SignedDuration::from_secs(4)).expect("a time");
+    let moment = Timestamp::now().checked_add(SignedDuration::from_secs(6)).expect("a time");
     let mut child =
         world.command(&args(&["--at", &moment.to_string()])).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
     let runs = || world.notify(&["runs", "--json"]).out;

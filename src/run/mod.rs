@@ -240,6 +240,7 @@ impl Flow<'_> {
         if self.closing.is_some() || self.paused.is_some() || self.shut().is_some() {
             return Ok(());
         }
+        self.sweep().await?;
         self.wake()?;
         self.wake_beyond().await?;
         let heard = self.shared.heard();
@@ -302,6 +303,7 @@ impl Flow<'_> {
             self.shared.next_look().filter(|_| goes),
             self.recovering.next().filter(|_| goes),
             shut.map(|until| self.next_look(until)),
+            self.next_sweep().filter(|_| goes),
             self.drain_ends,
             self.next_answer(),
         ]

@@ -19,6 +19,8 @@ mod priority;
 mod readme;
 mod recovery;
 mod routes;
+mod safety;
+mod schedule;
 mod service;
 mod smpp;
 mod verbs;

@@ -10,6 +10,8 @@ use crate::permits::{Permits, Shared};
 use crate::platform::{Batching, LaneKey, Opening, Platform, registry};
 use crate::problem::Problem;
 use crate::recipient::Address;
+use crate::recovery::presets;
+use crate::recovery::shaping::Rule;
 
 use crate::error::SendError;
 
@@ -35,6 +37,8 @@ pub struct Account {
     /// With whom it counts what an address had: all accounts of its kind where the user set the limits, since a person is the same
     /// person to all of them; itself alone where the platform brought them along, since a service counts each client.
     counts_with: Arc<str>,
+    /// What words of its replies hold up.
+    pub shaping: Arc<[Rule]>,
     /// What its lanes are told apart by, beside the platform's own key.
     finest: Scope,
 }
@@ -51,6 +55,7 @@ impl Account {
         rate: Option<Quota>,
         most: Option<NonZeroUsize>,
     ) -> Result<Account, Problem> {
+        let config = &config.with_preset();
         let opening = Opening { width: opening.width.or(config.concurrency), ..opening.clone() };
         let platform = registry::open(config, &opening)?;
         let capability = platform.capability();
@@ -70,10 +75,11 @@ impl Account {
         let narrow = quotas.iter().filter(|quota| quota.scope == Scope::Account && quota.of == Unit::Deliveries);
         let most = |quota: &Quota| if quota.rolls() { quota.count.get() } else { quota.burst.get() };
         let batch = narrow.map(|quota| most(quota) as usize).min().map_or(batch, |burst| batch.min(burst));
+        let shaping = presets::rules_of(config.shaping.as_ref(), config.platform == "smtp", config.provider()).into();
         let (name, kind, identity) = (config.name.clone(), config.platform.clone(), Arc::from(config.identity()));
         let identity: Arc<str> = identity;
         let counts_with = if config.limits.is_some() { Arc::from(kind.as_str()) } else { identity.clone() };
-        Ok(Account { name, kind, platform, width, batch, quotas, own, identity, counts_with, finest })
+        Ok(Account { name, kind, platform, width, batch, quotas, own, identity, counts_with, shaping, finest })
     }
 
     /// The permits of this account: shared with other processes, or of this one alone.

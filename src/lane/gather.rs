@@ -25,6 +25,8 @@ pub(super) struct Gathered {
     pub(super) rested: Vec<(Ticket, Instant)>,
     /// A request that must go as it is and has an address that must wait.
     pub(super) rested_set: Option<(Vec<Ticket>, Instant)>,
+    /// Rows whose domain is held up for a time.
+    pub(super) gated: Vec<(Ticket, Instant)>,
 }
 
 /// The permits of its address and domain: what all runs know first, then what this one does.
@@ -55,9 +57,23 @@ fn admitted_all(pace: &mut Permits, set: &[Delivery]) -> Result<(), Instant> {
 }
 
 /// One delivery a request: domain and address are asked first, then the account.
-pub(super) fn single(road: &mut Road, lane: &mut Lane) -> Gathered {
+/// `apart`: all of the lane goes to one place, and is held as one.
+pub(super) fn single(road: &mut Road, lane: &mut Lane, apart: bool) -> Gathered {
     let mut gathered = Gathered::default();
     let Some(Waiting::Row(seat)) = lane.waiting.front_mut() else { return gathered };
+    if !seat.admitted
+        && !road.gates.is_empty()
+        && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
+    {
+        if apart {
+            gathered.held = Some(Held::Lane(until));
+        } else {
+            gathered.gated.push((seat.ticket(lane.priority), until));
+            lane.waiting.pop_front();
+            lane.rows -= 1;
+        }
+        return gathered;
+    }
     if let Err(until) = admitted(&mut road.pace, seat) {
         gathered.held = Some(Held::Lane(until));
         return gathered;
@@ -114,6 +130,15 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
         if !fits {
             break;
         }
+        if !seat.admitted
+            && !road.gates.is_empty()
+            && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
+        {
+            gathered.gated.push((seat.ticket(lane.priority), until));
+            road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
+            lane.waiting.pop_front();
+            continue;
+        }
         // Nobody has asked about it yet: the next turn does.
         if road.pace.claims() > 0 && seat.claim.is_stale(Instant::now()) {
             break;
@@ -135,8 +160,9 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
             break;
         }
     }
-    lane.rows -= seats.len() + gathered.rested.len();
-    road.rank(lane.priority).rows -= seats.len() + gathered.rested.len();
+    let away = seats.len() + gathered.rested.len() + gathered.gated.len();
+    lane.rows -= away;
+    road.rank(lane.priority).rows -= away;
     let freed: usize = seats.iter().filter_map(|seat| seat.share).map(|share| share.bytes).sum();
     road.bytes = road.bytes.saturating_sub(freed);
     if seats.is_empty() {

@@ -206,7 +206,6 @@ fn without_state_db_a_run_goes_on_by_its_own_pace_and_says_so_once() {
 
 /// Two runs at once, of which one is worth more.
 #[test]
-#[ignore = "waits for --priority"]
 fn runs_share_an_account_by_their_priority() {
     let sink = Sink::start(&[]);
     let world = world_of(&sink, "hook", "[ 50/s ]");

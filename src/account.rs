@@ -27,8 +27,10 @@ pub struct Account {
     pub width: usize,
     /// Deliveries of one request, at most.
     pub batch: usize,
-    /// What its pace is made from.
+    /// What its pace is made from; the run's own rate is the last.
     pub quotas: Vec<Quota>,
+    /// The run's own rate (`--rate`), which may be set anew while the run lasts.
+    own: Option<Quota>,
     /// What words of its replies hold up.
     pub shaping: Arc<[Rule]>,
     /// What its lanes are told apart by, beside the platform's own key.
@@ -57,7 +59,8 @@ impl Account {
         };
         let width = opening.width.unwrap_or(capability.width).get();
         let mut quotas = config.limits.clone().unwrap_or_else(|| capability.quotas.clone());
-        quotas.extend(rate);
+        let own = rate.map(|rate| spread(rate, batch));
+        quotas.extend(own);
         if batch > 1 {
             quotas.iter_mut().for_each(|quota| gather(quota, batch));
         }
@@ -67,12 +70,25 @@ impl Account {
         let most = |quota: &Quota| if quota.rolls() { quota.count.get() } else { quota.burst.get() };
         let batch = narrow.map(|quota| most(quota) as usize).min().map_or(batch, |burst| batch.min(burst));
         let shaping = presets::rules_of(config.shaping.as_ref(), config.platform == "smtp", config.provider()).into();
-        Ok(Account { name: config.name.clone(), kind: config.platform.clone(), platform, width, batch, quotas, shaping, finest })
+        let (name, kind) = (config.name.clone(), config.platform.clone());
+        Ok(Account { name, kind, platform, width, batch, quotas, own, shaping, finest })
     }
 
     /// The pace of this account, at its start.
     pub fn pace(&self) -> Pace {
-        Pace::new(&self.quotas)
+        let mut pace = Pace::new(self.declared());
+        pace.set_own(self.own);
+        pace
+    }
+
+    /// The limits that hold whatever is set for the run: the account's or the platform's.
+    pub fn declared(&self) -> &[Quota] {
+        &self.quotas[..self.quotas.len() - usize::from(self.own.is_some())]
+    }
+
+    /// The rate as it holds for this account, whose requests may carry many.
+    pub fn own_rate(&self, rate: Quota) -> Quota {
+        spread(rate, self.batch)
     }
 
     /// The lane of an address: what the platform holds up together, split further where domains or addresses have their own pace.
@@ -87,6 +103,13 @@ impl Account {
             Scope::Address => LaneKey(Arc::from(format!("{}\0{}", key.0, to.as_str().to_ascii_lowercase()))),
         })
     }
+}
+
+fn spread(mut rate: Quota, batch: usize) -> Quota {
+    if batch > 1 {
+        gather(&mut rate, batch);
+    }
+    rate
 }
 
 /// A limit that counts deliveries, on an account whose requests carry many: the default burst of a hundredth of a second would make

@@ -17,8 +17,11 @@ pub mod tally;
 // What the words are made from and kept in.
 pub mod backoff;
 pub mod config;
+pub mod hook;
 pub mod journal;
 pub mod limit;
+pub mod permits;
+pub mod policy;
 pub mod recovery;
 pub mod report;
 pub mod sms;
@@ -34,13 +37,16 @@ pub mod sink;
 
 // The flow, from one account up to the verbs.
 pub mod account;
+pub mod changes;
 pub mod cli;
 pub mod commands;
 pub mod feed;
 pub mod job;
 pub mod lane;
+pub mod live;
 pub mod prepare;
 pub mod progress;
 pub mod route;
 pub mod rules;
 pub mod run;
+pub mod schedule;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::config;
 use crate::journal::folder::RunFolder;
+use crate::priority::Precedence;
 use crate::recovery::policy::Policy;
 
 /// `--on-error`.
@@ -63,16 +64,20 @@ pub struct Rules {
     pub on_error: OnError,
     /// Rows of one journal group and deliveries of one request, at most (`-b`).
     pub batch_size: usize,
-    /// A wait longer than this leaves its rows pending.
+    /// A wait longer than this, of a row, a lane or an account, leaves its rows pending; where only such rows are left the run ends.
     pub max_wait: Duration,
     /// How long a drain may take.
     pub grace: Duration,
     /// When the run ends, finished or not.
     pub deadline: Option<Duration>,
+    /// Who goes before whom.
+    pub precedence: Precedence,
     /// What becomes of rows in doubt while the run lasts.
     pub in_doubt: Doubt,
     /// Recovery, threshold, canary.
     pub recovery: Policy,
+    /// Addresses that a service calls gone go onto the suppression list.
+    pub suppress_gone: bool,
     /// Where spool and journal are.
     pub folder: RunFolder,
     /// What all runs of this machine share is in `state.db` here.

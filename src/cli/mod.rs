@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::cli::control::{Events, HookFlags, Set, Steer, Wait, WatchFlags};
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
+pub mod control;
+pub mod priority;
 pub mod recovery;
+pub mod safety;
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -21,7 +25,7 @@ pub mod recovery;
     version,
     disable_version_flag = true,
     about = "Send a message to every row of a list, and know what happened to each.",
-    long_about = "Send a message to every row of a list, over email or webhooks, and know what happened to each.\n\n\
+    long_about = "Send a message to every row of a list, over email, SMS, chat, push and paging services or webhooks of your own, and know what happened to each.\n\n\
                   Without a config, messages are written to files (the outbox) and nothing is sent.",
     after_long_help = exit::TABLE,
     disable_help_subcommand = true
@@ -49,6 +53,9 @@ impl Cli {
             Command::Check(args) => args.json,
             Command::Runs(args) => args.json,
             Command::Status(args) => args.json,
+            Command::Pause(args) | Command::Abort(args) => args.json,
+            Command::Set(args) => args.json,
+            Command::Find(args) => args.json,
             _ => false,
         }
     }
@@ -82,6 +89,9 @@ pub struct Global {
     /// Say nothing on success; on trouble one summary
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Who watches.
+    #[command(flatten)]
+    pub watch: WatchFlags,
 }
 
 /// `--color`.
@@ -113,7 +123,7 @@ pub enum Command {
     Batch(Batch),
     /// Send the failures of an earlier run again, as a new run linked to it
     Retry(Retry),
-    /// Finish a run that was stopped or killed
+    /// Finish a run that was stopped or killed, or let one go on that is paused
     Resume(Resume),
     /// Check every row against the template; send nothing
     Check(Check),
@@ -123,8 +133,25 @@ pub enum Command {
     Runs(Runs),
     /// Tell how a run stands
     Status(Status),
+    /// Wait until a run has ended, and end with its exit code
+    Wait(Wait),
+    /// Let a running run take no more rows until it is told to go on
+    Pause(Steer),
+    /// Stop a run for good; what was not sent stays pending
+    Abort(Steer),
+    /// Change settings of a run while it runs
+    Set(Set),
+    /// Tell what happened to a run, and who wanted it
+    Events(Events),
     /// Tell what a run did
     Report(Report),
+    /// Find rows over all runs
+    Find(safety::Find),
+    /// Whom nothing is sent to
+    #[command(subcommand)]
+    Suppress(safety::Suppress),
+    /// Remove runs that ended long ago
+    Prune(safety::Prune),
     /// What can be sent with, and whether an account's credentials work
     #[command(subcommand)]
     Platforms(Platforms),
@@ -231,7 +258,10 @@ pub struct ContentFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Target")]
 pub struct TargetFlags {
-    /// Account of the config to send through, or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]
+    /// Account of the config to send through, a pool, accounts one after the other as 'a>b>c', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]
+    ///
+    /// 'a>b>c' needs quotes: a row that fails for good in a goes through b, then through c. A row of the list may name accounts or pools
+    /// of its own in the column _via.
     ///
     /// Others on this machine can see the command line, and the shell remembers it: a URL with a token goes better into NOTIFY_VIA, or
     /// into a file that is named by --via @FILE. `notify platforms show P` has the forms of each platform.
@@ -251,9 +281,12 @@ pub struct FlowFlags {
     /// Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]
     #[arg(short = 'j', long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub concurrency: Option<NonZeroUsize>,
-    /// Deliveries of one request and rows of one journal group, at most [default: 100]
+    /// Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]
     #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub batch_size: Option<NonZeroUsize>,
+    /// Who goes first.
+    #[command(flatten)]
+    pub order: priority::PriorityFlags,
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Quota>,
@@ -269,7 +302,7 @@ pub struct FlowFlags {
     /// How long a stop waits for what is in flight [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
     pub grace: Option<Duration>,
-    /// Rows that a service wants to wait for longer than this stay pending [default: 15m]
+    /// A wait longer than this, asked for by a service or made by a hold, leaves its rows pending; where only such rows are left the run ends with exit 5 and says when to resume [default: 15m]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
     pub max_wait: Option<Duration>,
     /// What a row's final failure does to the run [default: continue]
@@ -293,6 +326,9 @@ pub struct FlowFlags {
     /// When the run stops by itself.
     #[command(flatten)]
     pub halt: recovery::HaltFlags,
+    /// When rows leave.
+    #[command(flatten)]
+    pub time: safety::TimeFlags,
     /// Answer the question before sending with yes
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
@@ -302,11 +338,17 @@ pub struct FlowFlags {
     /// No progress bar
     #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
+    /// What runs beside it.
+    #[command(flatten)]
+    pub hooks: HookFlags,
 }
 
 /// Where a new run's files go, and whether it is only tried out.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NewRunFlags {
+    /// What keeps it from harm.
+    #[command(flatten)]
+    pub guard: safety::GuardFlags,
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
@@ -411,6 +453,12 @@ pub struct Resume {
     /// The run, or the beginning of its name [default: the newest incomplete one]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
+    /// Why, for those who read the events of the run
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// A process that was started by --detach takes the run over
+    #[arg(long, hide = true)]
+    pub taken_over: bool,
     /// The URL once more, or @FILE, where the run was sent through one: a run does not keep it
     #[arg(long, value_name = "URL|@FILE", help_heading = "Target")]
     pub via: Option<String>,
@@ -509,7 +557,10 @@ pub struct Status {
     /// The run, or the beginning of its name [default: the newest]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// One JSON object
+    /// Tell it again and again until the run ends
+    #[arg(short, long)]
+    pub watch: bool,
+    /// One JSON object; with --watch one a second
     #[arg(long)]
     pub json: bool,
 }

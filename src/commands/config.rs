@@ -77,7 +77,10 @@ pub fn check(request: &Request<'_>, examine: &dyn Fn(&Config, &AccountConfig) ->
     for account in config.accounts.values() {
         problems.extend(examine(&config, account).into_iter().map(|problem| config.locate(account, problem)));
     }
-    told(&problems, &config.warnings, &config.notes, Some(&config))
+    // An account that needs one of these is a mistake above; the others stand in nobody's way, and are still not what was meant.
+    let mut warnings = config.warnings.clone();
+    warnings.extend(registry::unusable(&config.definitions).into_iter().filter(|broken| !problems.contains(broken)));
+    told(&problems, &warnings, &config.notes, Some(&config))
 }
 
 fn told(problems: &[Problem], warnings: &[Problem], notes: &[Problem], config: Option<&Config>) -> Checked {

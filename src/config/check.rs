@@ -5,6 +5,7 @@ use serde::Deserialize as _;
 use super::defaults::{Defaults, Mistake, count};
 use super::literal::{is_literal, is_reference, is_secret_key};
 use super::recovery::{self, Recovery};
+use super::scheduler::Scheduler;
 use super::schema::{ACCOUNT, LATER, LIMIT, PROFILE, TOP, has, help, names};
 use super::sentence::{Misfit, retold, shown};
 use super::source::Sources;
@@ -72,6 +73,13 @@ fn part(key: &str, node: &Node, sources: &Sources, found: &mut Findings) -> bool
         "defaults" => {
             let mut mistakes = Vec::new();
             let _ = Defaults::read(node, &mut mistakes);
+            for Mistake { at, mark, misfit } in mistakes {
+                found.problem(sources, at, &mark, misfit.what, misfit.help);
+            }
+        }
+        "scheduler" => {
+            let mut mistakes = Vec::new();
+            let _ = Scheduler::read(node, &mut mistakes);
             for Mistake { at, mark, misfit } in mistakes {
                 found.problem(sources, at, &mark, misfit.what, misfit.help);
             }
@@ -321,6 +329,9 @@ pub(crate) enum Delicate {
 /// The key of an account that is run for each delivery.
 const COMMAND: &str = "command";
 
+/// The keys of `defaults:` that are run beside a run.
+const HOOKS: [&str; 2] = ["on_result", "on_finish"];
+
 /// Everything in a file that the file's owner and mode matter for.
 pub(crate) fn delicate(root: &Node, found: &mut Vec<Delicate>) {
     for entry in root.entries() {
@@ -352,7 +363,7 @@ fn delicate_in(inside: &str, entry: &Entry, found: &mut Vec<Delicate>) {
             found.push(delicate);
         }
     };
-    if entry.key.ends_with("_cmd") {
+    if entry.key.ends_with("_cmd") || HOOKS.contains(&entry.key.as_str()) {
         return add(Delicate::Command { key: entry.key.clone(), at: entry.at });
     }
     if is_reference(&entry.node) {

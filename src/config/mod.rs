@@ -12,6 +12,7 @@ use self::account::AccountConfig;
 use self::check::Findings;
 use self::defaults::Defaults;
 use self::layer::Layers;
+use self::scheduler::Scheduler;
 use self::source::Sources;
 use self::tree::{Entry, Kind, Node, Place};
 use crate::problem::{Problem, did_you_mean};
@@ -27,6 +28,7 @@ mod literal;
 mod paths;
 pub mod recovery;
 mod request;
+pub mod scheduler;
 pub mod schema;
 pub mod secret;
 mod sentence;
@@ -52,6 +54,8 @@ const MOST_PROBLEMS: usize = 50;
 pub struct Config {
     /// The `defaults:` block.
     pub defaults: Defaults,
+    /// The `scheduler:` block.
+    pub scheduler: Scheduler,
     /// The `recovery:` block.
     pub recovery: recovery::Recovery,
     /// By name; `outbox` is always there.
@@ -82,6 +86,7 @@ impl Config {
         paths::absolute(&mut tree, &sources, request);
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
+        let scheduler = tree.get("scheduler").map(|block| Scheduler::read(block, &mut Vec::new())).unwrap_or_default();
         let recovery = tree.get("recovery").map(|block| recovery::Recovery::read(block, &mut Vec::new())).unwrap_or_default();
         let definitions =
             paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
@@ -96,6 +101,7 @@ impl Config {
         accounts.entry(Arc::from(OUTBOX)).or_insert_with(AccountConfig::outbox);
         let config = Config {
             defaults,
+            scheduler,
             recovery,
             accounts,
             template_dirs,

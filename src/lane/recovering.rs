@@ -31,7 +31,7 @@ impl Lanes {
 
     /// No more requests of it at once than that.
     pub fn narrow(&mut self, account: usize, most: usize) {
-        self.roads[account].most = most.max(1);
+        self.roads[account].narrowed = most.max(1);
     }
 
     /// Its width.
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn hosts_are_told_apart_where_rows_name_their_own() {
-        let lanes = Lanes::new(&[], Duration::from_secs(1), false);
+        let lanes = Lanes::new(&[], Duration::from_secs(1), false, crate::priority::Precedence::default());
         let own = LaneKey("0123abcd".into());
         assert_eq!(lanes.host_of(&own, "https://a.example/x").as_deref(), Some("a.example"));
         assert_eq!(lanes.host_of(&LaneKey::whole(), "https://a.example/x"), None, "the account's own");

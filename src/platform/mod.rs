@@ -53,7 +53,7 @@ pub struct Capability {
     pub idempotent: bool,
     /// How long the service remembers a key; `None` where it does not say. What is older is in doubt for good.
     pub remembers: Option<Duration>,
-    /// Deliveries in flight at once unless `-j` or `concurrency:` says otherwise.
+    /// Requests in flight at once unless `-j` or `concurrency:` says otherwise.
     pub width: NonZeroUsize,
     /// The form of content.
     pub wants: Wants,
@@ -138,7 +138,7 @@ pub struct Opening {
     pub from: Option<String>,
     /// `--reply-to`, over the account's own.
     pub reply_to: Option<String>,
-    /// `-j`: deliveries in flight at once.
+    /// `-j`, or the account's `concurrency:`: requests in flight at once.
     pub width: Option<NonZeroUsize>,
     /// Bounds each phase before the point of no return.
     pub timeout: Duration,
@@ -218,6 +218,12 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// are handed over meanwhile, lest they all leave at once.
     fn backlog(&self) -> usize {
         0
+    }
+
+    /// While `back` is set, deliveries that were handed over and are not on their way yet are given back as
+    /// [`SendError::recalled`], those that come meanwhile too. A platform without a queue of its own has none.
+    fn recall(&self, back: bool) {
+        let _ = back;
     }
 
     /// Proves credentials without sending anything; a line for the user on success.

@@ -103,6 +103,12 @@ pub fn platforms(folders: &[PathBuf]) -> Vec<Listed> {
     listed
 }
 
+/// Definition files of the user's that cannot be used: wrong, or with the name of a platform of the program's.
+pub fn unusable(folders: &[PathBuf]) -> Vec<Problem> {
+    let usable = |path: &PathBuf| read(path).and_then(|definition| free(definition, path));
+    own_files(folders).iter().filter_map(|path| usable(path).err()).collect()
+}
+
 /// The definitions that come with the program; a test proves that every one of them can be read.
 fn built_in() -> impl Iterator<Item = Definition> {
     BUILT_IN.iter().filter_map(|(file, text)| Definition::read(text, Path::new(file)).ok())
@@ -244,5 +250,7 @@ mod tests {
         assert_eq!((broken.line, broken.help.as_deref()), (Some(2), Some("did you mean `name`?")), "{broken}");
         let listed = platforms(&opening.definitions);
         assert_eq!(listed.iter().filter(|listed| listed.broken.is_some()).count(), 2, "broken.yaml and webhook.yaml");
+        let told: Vec<String> = unusable(&opening.definitions).iter().map(ToString::to_string).collect();
+        assert!(told.len() == 2 && told[0].contains("`nam` is not known") && told[1].contains("my-webhook"), "{told:?}");
     }
 }

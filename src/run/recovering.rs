@@ -194,10 +194,12 @@ impl Flow<'_> {
                 watched.throttled = None;
             }
             if woken {
-                self.tell(self.event("breaker_half_open", account).because("its cool-down is over: one request goes as a probe"));
+                self.relate(
+                    self.event("breaker_half_open", account).because("its cool-down is over: one request goes as a probe"),
+                );
             }
             for host in hosts {
-                self.tell(self.event("breaker_half_open", account).with("endpoint", &*host));
+                self.relate(self.event("breaker_half_open", account).with("endpoint", &*host));
             }
             if woken || ended {
                 self.fit(account);
@@ -237,11 +239,11 @@ impl Flow<'_> {
             self.put_together(account, lane, deliveries);
         } else if let Some(delivery) = deliveries.pop() {
             if self.gives_up(account) {
-                return self.hand_round(account, [Ticket::of(&delivery.envelope)]);
+                return self.hand_round(account, [Ticket::of(&delivery.envelope, lane.priority())]);
             }
             let owner = &self.preparer.accounts()[account];
             let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
-            self.lanes.put_at(Ready { account, lane: lane.clone(), share, pool: None, delivery }, Place::First);
+            self.lanes.put_at(Ready { account, lane: lane.clone(), share, pool: None, not_before: None, delivery }, Place::First);
         }
         if self.lanes.is_blocked(account) {
             self.pass_on(account);
@@ -339,7 +341,7 @@ impl Flow<'_> {
             }
             (Change::HalfOpened, _) => {}
         }
-        self.tell(event);
+        self.relate(event);
         if host.is_none() {
             self.fit(account);
             if matches!(change, Change::Opened(_) | Change::Reopened(_)) {
@@ -360,7 +362,7 @@ impl Flow<'_> {
         error: SendError,
     ) -> Option<(Delivery, SendError)> {
         let to = delivery.envelope.to.clone();
-        let (mut delivery, error) = self.shape(account, delivery, error)?;
+        let (mut delivery, error) = self.shape(account, lane, delivery, error)?;
         let (probe, open) = self.note_failure(account, lane, to.as_str(), &error, delivery.envelope.attempt);
         if !open {
             return Some((delivery, error));
@@ -500,7 +502,7 @@ impl Flow<'_> {
             .with("seen", seen.all)
             .with("items", items)
             .with("recommendation", advice);
-        self.tell(after(event, delay));
+        self.relate(after(event, delay));
     }
 
     /// Half the width and half the pace for so long; the pace that holds then, where there is one to halve.
@@ -544,14 +546,14 @@ impl Flow<'_> {
                 let until = Instant::now() + rule.length;
                 self.lanes.space(account, interval, until);
                 event = event.with("interval_ms", interval.as_millis() as u64);
-                self.tell(after(event, rule.length));
+                self.relate(after(event, rule.length));
                 error
             }
             Act::Suspend => {
                 let reach = if rule.scope == Scope::Target { Reach::Target } else { Reach::Account };
                 // In flight together, refused together: told once.
                 if self.lanes.rests_until(account).is_none() {
-                    self.tell(after(event, rule.length));
+                    self.relate(after(event, rule.length));
                 }
                 let wait = error.retry_after.map_or(rule.length, |named| named.max(rule.length));
                 SendError { kind: ErrorKind::Throttled, retry_after: Some(wait), reach: Some(reach), ..error }
@@ -560,7 +562,7 @@ impl Flow<'_> {
     }
 
     /// As [`Flow::shaped`], and for the domain of one row. `None`: the row rests until its domain may be sent to.
-    fn shape(&mut self, account: usize, delivery: Delivery, error: SendError) -> Option<(Delivery, SendError)> {
+    fn shape(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, error: SendError) -> Option<(Delivery, SendError)> {
         let rules = self.preparer.accounts()[account].shaping.clone();
         let to = delivery.envelope.to.clone();
         let Some(rule) = shaping::find(&rules, to.as_str(), &error) else { return Some((delivery, error)) };
@@ -589,17 +591,17 @@ impl Flow<'_> {
             if let Act::Slow(interval) = rule.act {
                 event = event.with("interval_ms", interval.as_millis() as u64);
             }
-            self.tell(after(event, rule.length));
+            self.relate(after(event, rule.length));
         }
         // The endpoint answered: that is about this domain only.
-        let lane = LaneKey::whole();
-        self.saw(account, &lane, to.as_str(), Sign::of(&error), delivery.envelope.attempt);
+        let priority = lane.priority();
+        self.saw(account, &LaneKey::whole(), to.as_str(), Sign::of(&error), delivery.envelope.attempt);
         if matches!(rule.act, Act::Slow(_)) && error.kind != ErrorKind::Throttled {
             return Some((delivery, error));
         }
         let wait = until.saturating_duration_since(now);
         self.hold_back(&delivery, &error, wait);
-        self.lanes.rest(account, Ticket::of(&delivery.envelope), until, Some(wait));
+        self.lanes.rest(account, Ticket::of(&delivery.envelope, priority), until, Some(wait));
         None
     }
 
@@ -647,7 +649,7 @@ impl Flow<'_> {
             .with("settled", settled)
             .with("failed", failed)
             .with("recommendation", advice);
-        self.tell(if what == "canary" { event.with("passed", false) } else { event });
+        self.relate(if what == "canary" { event.with("passed", false) } else { event });
         self.close(Exit::Stopped, Some(format!("the run was stopped: {why}; the other rows stay pending")));
     }
 
@@ -669,14 +671,14 @@ impl Flow<'_> {
                     crate::config::duration::format(hold)
                 );
                 let event = Event::now("canary").because(why).with("settled", settled).with("failed", failed);
-                self.tell(after(event, hold));
+                self.relate(after(event, hold));
             }
             Some(Step::Passed) => {
                 self.recovering.canary = None;
                 let why = format!("{failed} of the first {settled} rows failed: the others go");
                 let event =
                     Event::now("canary").because(why).with("settled", settled).with("failed", failed).with("passed", true);
-                self.tell(event);
+                self.relate(event);
             }
             Some(Step::Failed) => {
                 let most = self.rules.recovery.halt_on_failures.unwrap_or(CANARY_FAILURES);
@@ -723,14 +725,14 @@ impl Flow<'_> {
             .with("action", Action::Selective.as_str())
             .with("items", retryable)
             .with("recommendation", format!("notify retry {} --only retryable", self.rules.folder.id));
-        self.tell(event);
+        self.relate(event);
     }
 
     fn event(&self, what: &str, account: usize) -> Event {
         Event::now(what).of(&self.preparer.accounts()[account].name)
     }
 
-    fn tell(&mut self, event: Event) {
+    fn relate(&mut self, event: Event) {
         if let Err(error) = events::append(&self.rules.folder, &event) {
             tracing::warn!(%error, "an event could not be kept");
         }

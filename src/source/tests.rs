@@ -69,8 +69,9 @@ fn read(input: &[u8], options: &ReadOptions) -> Result<Read, SourceError> {
 
 /// Each row as `line account address {vars}`, `line =of` for a duplicate, `line:column(name)! what` for a bad one.
 fn tell(row: &Row) -> String {
-    match (&row.recipient, row.skip) {
+    match (&row.recipient, &row.skip) {
         (Ok(_), Some(Skip::Duplicate { of })) => format!("{} ={of}", row.place.line),
+        (Ok(_), Some(other)) => panic!("a spool knows nothing of {other}"),
         (Ok(recipient), None) => {
             format!("{} {} {} {}", row.place.line, recipient.via, recipient.to.as_str(), Value::Object(recipient.vars.clone()))
         }
@@ -239,8 +240,9 @@ fn keys(input: &str, options: &ReadOptions) -> Vec<String> {
     let read = read(input.as_bytes(), options).unwrap();
     read.rows
         .iter()
-        .map(|row| match row.skip {
+        .map(|row| match &row.skip {
             Some(Skip::Duplicate { of }) => format!("={of}"),
+            Some(other) => panic!("a spool knows nothing of {other}"),
             None => row.recipient.as_ref().map_or_else(|error| format!("! {error}"), |recipient| recipient.key.clone()),
         })
         .collect()

@@ -1,4 +1,5 @@
-//! What of an account must never be told: its secrets and its own URL, in every form in which a reply might repeat them.
+//! What must never be told of an account or a row: secrets, tokens, URLs and addresses that are credentials, in every form in which a reply
+//! might repeat them.
 //!
 //! Words of the definition stay: a path such as `/v1/messages` is no secret, and hiding it would blot out the service's own ids.
 

@@ -126,6 +126,20 @@ impl Recovering {
         !self.held.is_empty()
     }
 
+    /// Where the breaker of the account stands, in a word; where rows name their own hosts, the worst of them.
+    pub(super) fn breaker_word(&self, account: usize) -> &'static str {
+        let watched = &self.accounts[account];
+        let hosts = watched.open_hosts.iter().filter_map(|host| watched.hosts.get(host));
+        let states: Vec<State> = std::iter::once(&watched.breaker).chain(hosts).map(Breaker::state).collect();
+        if states.iter().any(|state| matches!(state, State::Open(_))) {
+            "open"
+        } else if states.contains(&State::HalfOpen) {
+            "half_open"
+        } else {
+            "closed"
+        }
+    }
+
     /// Why accounts were given up.
     pub(super) fn gave_up(&self) -> Vec<String> {
         self.accounts.iter().filter_map(|watched| watched.gave_up.clone()).collect()
@@ -318,6 +332,7 @@ impl Flow<'_> {
                 if !self.recovering.accounts[account].goes_on {
                     let parked = matches!(change, Change::GaveUp(_));
                     let rests = self.lanes.rest_account(account, wait, parked);
+                    self.live.held(account, format!("its breaker is open: {last}"));
                     self.recovering.accounts[account].rests = Some(rests);
                     self.shared.tell(self.lanes.hold_key(account, &LaneKey::whole(), Some(Reach::Account)), wait);
                     if parked {
@@ -593,12 +608,13 @@ impl Flow<'_> {
             }
             self.relate(after(event, rule.length));
         }
-        // The endpoint answered: that is about this domain only.
-        let priority = lane.priority();
-        self.saw(account, &LaneKey::whole(), to.as_str(), Sign::of(&error), delivery.envelope.attempt);
         if matches!(rule.act, Act::Slow(_)) && error.kind != ErrorKind::Throttled {
             return Some((delivery, error));
         }
+        // The endpoint answered, even with a 421: that is about this domain only.
+        let priority = lane.priority();
+        let sign = if error.code.is_some() { Sign::Answered } else { Sign::of(&error) };
+        self.saw(account, lane, to.as_str(), sign, delivery.envelope.attempt);
         let wait = until.saturating_duration_since(now);
         self.hold_back(&delivery, &error, wait);
         self.lanes.rest(account, Ticket::of(&delivery.envelope, priority), until, Some(wait));

@@ -64,7 +64,7 @@ impl Flow<'_> {
                 width: view.width as u64,
                 batch: view.batch as u64,
                 rate_limit: view.rate.map(|rate| rate.to_string()),
-                breaker: "closed".to_owned(),
+                breaker: self.recovering.breaker_word(index).to_owned(),
                 held_until: view.held.map(at),
                 held_why: view.held.and_then(|_| self.live.why(index)),
                 halted: view.halted.map(ToString::to_string),

@@ -20,7 +20,7 @@ impl Flow<'_> {
             return self.tasks.is_empty() || late;
         }
         if self.paused.is_some() {
-            let settled = !rows.is_open() && self.lanes.is_empty();
+            let settled = !rows.is_open() && self.lanes.is_empty() && !self.recovering.holds_rows();
             return settled && self.tasks.is_empty() && self.rules.on_error != OnError::Retry;
         }
         // What comes by a pipe is not in the spool yet: it is read to its end, whatever must wait.

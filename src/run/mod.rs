@@ -262,7 +262,8 @@ impl Flow<'_> {
         if self.unflushed >= 1024 {
             self.flush().await?;
         }
-        if self.rules.on_error == OnError::Retry && !rows.is_open() && self.lanes.is_empty() && self.tasks.is_empty() {
+        let idle = !rows.is_open() && self.lanes.is_empty() && self.tasks.is_empty() && !self.recovering.holds_rows();
+        if self.rules.on_error == OnError::Retry && idle {
             self.second_pass().await?;
         }
         Ok(())

@@ -7,6 +7,7 @@ use crate::backoff::Backoff;
 use crate::config;
 use crate::journal::folder::RunFolder;
 use crate::priority::Precedence;
+use crate::recovery::policy::Policy;
 
 /// `--on-error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
@@ -65,6 +66,8 @@ pub struct Rules {
     pub batch_size: usize,
     /// A wait longer than this, of a row, a lane or an account, leaves its rows pending; where only such rows are left the run ends.
     pub max_wait: Duration,
+    /// A limit that is used up is waited for, however long that takes (`--wait-quota`).
+    pub wait_quota: bool,
     /// How long a drain may take.
     pub grace: Duration,
     /// When the run ends, finished or not.
@@ -73,6 +76,10 @@ pub struct Rules {
     pub precedence: Precedence,
     /// What becomes of rows in doubt while the run lasts.
     pub in_doubt: Doubt,
+    /// Recovery, threshold, canary.
+    pub recovery: Policy,
+    /// Addresses that a service calls gone go onto the suppression list.
+    pub suppress_gone: bool,
     /// Where spool and journal are.
     pub folder: RunFolder,
     /// What all runs of this machine share is in `state.db` here.

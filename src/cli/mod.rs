@@ -15,7 +15,10 @@ use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
 pub mod control;
+pub mod pace;
 pub mod priority;
+pub mod recovery;
+pub mod safety;
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -54,6 +57,7 @@ impl Cli {
             Command::Status(args) => args.json,
             Command::Pause(args) | Command::Abort(args) => args.json,
             Command::Set(args) => args.json,
+            Command::Find(args) => args.json,
             _ => false,
         }
     }
@@ -143,6 +147,13 @@ pub enum Command {
     Events(Events),
     /// Tell what a run did
     Report(Report),
+    /// Find rows over all runs
+    Find(safety::Find),
+    /// Whom nothing is sent to
+    #[command(subcommand)]
+    Suppress(safety::Suppress),
+    /// Remove runs that ended long ago
+    Prune(safety::Prune),
     /// What can be sent with, and whether an account's credentials work
     #[command(subcommand)]
     Platforms(Platforms),
@@ -281,6 +292,9 @@ pub struct FlowFlags {
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Quota>,
+    /// At limits of hours and days.
+    #[command(flatten)]
+    pub pace: pace::PaceFlags,
     /// End the run after this time, finished or not; it can be resumed
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
     pub deadline: Option<Duration>,
@@ -314,6 +328,12 @@ pub struct FlowFlags {
     /// Longest delay between tries [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Errors")]
     pub max_delay: Option<Duration>,
+    /// When the run stops by itself.
+    #[command(flatten)]
+    pub halt: recovery::HaltFlags,
+    /// When rows leave.
+    #[command(flatten)]
+    pub time: safety::TimeFlags,
     /// Answer the question before sending with yes
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
@@ -331,9 +351,15 @@ pub struct FlowFlags {
 /// Where a new run's files go, and whether it is only tried out.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NewRunFlags {
+    /// What keeps it from harm.
+    #[command(flatten)]
+    pub guard: safety::GuardFlags,
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
+    /// How carefully it begins.
+    #[command(flatten)]
+    pub canary: recovery::CanaryFlags,
     /// Folder for the report and the retry file [default: ./notify-RUN]
     #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,

@@ -120,6 +120,7 @@ fn put(config: &mut Config, name: &str, one: OneOff) {
         limits: None,
         concurrency: None,
         knobs: Default::default(),
+        shaping: None,
         settings: one.settings,
     });
 }

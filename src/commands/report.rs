@@ -5,7 +5,7 @@ use crate::cli::{Global, Report, ReportFormat};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::Ending;
 use crate::report::paths::Paths;
-use crate::report::{files, text, totals};
+use crate::report::{files, recovery, text, totals};
 use crate::tally::Tally;
 
 /// Tells it.
@@ -18,7 +18,10 @@ pub(crate) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
     let ending = summary.ended.map(|ended| ended.ending);
     let paths = Paths::of(&manifest);
     match args.format {
-        ReportFormat::Text => open::print(&text::text(&manifest, ending.as_ref(), &tally, &paths)),
+        ReportFormat::Text => {
+            let trouble = recovery::screen(&folder);
+            open::print(&format!("{}{trouble}", text::text(&manifest, ending.as_ref(), &tally, &paths)));
+        }
         ReportFormat::Json | ReportFormat::Html => {
             // A run that has not ended is told as it stands now.
             let now = jiff::Timestamp::now();

@@ -5,6 +5,7 @@ use serde::Deserialize as _;
 use super::defaults::{Defaults, Mistake, count};
 use super::knobs::Concurrency;
 use super::literal::{is_literal, is_reference, is_secret_key};
+use super::recovery::{self, Recovery};
 use super::scheduler::Scheduler;
 use super::schema::{ACCOUNT, LATER, LIMIT, PROFILE, TOP, has, help, names};
 use super::sentence::{Misfit, retold, shown};
@@ -85,6 +86,13 @@ fn part(key: &str, node: &Node, sources: &Sources, found: &mut Findings) -> bool
             }
         }
         "accounts" => accounts(node, sources, found),
+        "recovery" => {
+            let mut mistakes = Vec::new();
+            let _ = Recovery::read(node, &mut mistakes);
+            for Mistake { at, mark, misfit } in mistakes {
+                found.problem(sources, at, &mark, misfit.what, misfit.help);
+            }
+        }
         "templates" | "platforms" => folders(key, node, sources, found),
         _ => return false,
     }
@@ -165,6 +173,11 @@ fn accounts(node: &Node, sources: &Sources, found: &mut Findings) {
                         }
                     }
                 }
+                "shaping" => {
+                    for Mistake { at, mark, misfit } in recovery::shaping(node).err().into_iter().flatten() {
+                        found.problem(sources, at, &mark, format!("account {name}: `shaping`: {}", misfit.what), misfit.help);
+                    }
+                }
                 "concurrency" => {
                     if let Err(why) = Concurrency::read(node) {
                         let mark = node.text().unwrap_or_default();
@@ -242,6 +255,15 @@ pub(crate) fn limits(node: &Node) -> Result<Vec<Quota>, Vec<Mistake>> {
                         format!("`per` is account, domain or address, not {}", shown(per)),
                         near,
                     );
+                    whole = false;
+                }
+            }
+            if let Some(of) = item.get("of").filter(|of| !of.is_null()) {
+                const UNITS: [&str; 2] = ["deliveries", "requests"];
+                if !of.text().is_some_and(|text| UNITS.contains(&text)) {
+                    let near = of.text().and_then(|text| did_you_mean(text, UNITS)).map(|near| format!("did you mean `{near}`?"));
+                    let what = format!("`of` is deliveries or requests, not {}", shown(of));
+                    wrong(of.at, of.text().unwrap_or_default(), what, near);
                     whole = false;
                 }
             }

@@ -28,6 +28,7 @@ pub mod knobs;
 mod layer;
 mod literal;
 mod paths;
+pub mod recovery;
 mod request;
 pub mod scheduler;
 pub mod schema;
@@ -57,6 +58,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// The `scheduler:` block.
     pub scheduler: Scheduler,
+    /// The `recovery:` block.
+    pub recovery: recovery::Recovery,
     /// By name; `outbox` is always there.
     pub accounts: BTreeMap<Arc<str>, AccountConfig>,
     /// Where templates are looked for, nearest first: `templates:`, `./templates`, `templates` beside the user's config.
@@ -86,6 +89,7 @@ impl Config {
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
         let scheduler = tree.get("scheduler").map(|block| Scheduler::read(block, &mut Vec::new())).unwrap_or_default();
+        let recovery = tree.get("recovery").map(|block| recovery::Recovery::read(block, &mut Vec::new())).unwrap_or_default();
         let definitions =
             paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
         let template_dirs = paths::folders(
@@ -100,6 +104,7 @@ impl Config {
         let config = Config {
             defaults,
             scheduler,
+            recovery,
             accounts,
             template_dirs,
             definitions,
@@ -263,6 +268,7 @@ fn accounts(
             limits: node.get("limits").filter(|limits| !limits.is_null()).and_then(|limits| check::limits(limits).ok()),
             concurrency: said.and_then(Concurrency::fixed),
             knobs: said.map(Concurrency::knobs).unwrap_or_default(),
+            shaping: node.get("shaping").filter(|shaping| !shaping.is_null()).and_then(|node| recovery::shaping(node).ok()),
             settings: tree::mapping(&settings),
         };
         accounts.insert(name, account);

@@ -23,8 +23,10 @@ use crate::lane::rank::Rank;
 use crate::lane::road::{Lane, Road, Seat, Waiting};
 use crate::lane::shares::Shares;
 use crate::limit::{Quota, Scope, Unit};
+use crate::permits::{Claim, Permit};
 use crate::platform::{LaneKey, Share};
 use crate::priority::{Precedence, Priorities};
+use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
 use crate::tune::Tuner;
 
@@ -34,9 +36,11 @@ mod gather;
 mod hold;
 mod holding;
 mod rank;
+mod recovering;
 mod road;
 mod settings;
 mod shares;
+mod sharing;
 mod timers;
 mod tuned;
 mod turn;
@@ -52,7 +56,7 @@ const TICKETS: usize = 300_000;
 /// Rows of a priority that wait; while there are fewer, others do not go before it where more of it can be read.
 const AHEAD_OF_OTHERS: usize = 4096;
 /// Rows that rest in memory, about 56 bytes each; what comes after them rests in the journal only.
-const FRONT: usize = 32_768;
+const FRONT: usize = 8192;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
 /// How long the first of them waits where rows come one by one.
@@ -93,6 +97,8 @@ pub struct Ready {
     pub share: Option<Share>,
     /// Any of these accounts may take it; the flow decides which.
     pub pool: Option<Arc<[usize]>>,
+    /// It does not leave before then.
+    pub not_before: Option<jiff::Timestamp>,
     /// What to send; `envelope.attempt` is the number of the try that comes next.
     pub delivery: Delivery,
 }
@@ -110,7 +116,7 @@ pub enum Due {
 #[derive(Debug)]
 pub enum Turn {
     /// Send these of that lane together.
-    Batch(LaneKey, Vec<Delivery>),
+    Batch(LaneKey, Vec<Delivery>, Permit),
     /// This row waited without its content: read it again and put it there.
     Read(Ticket, Place),
     /// The account has room, and more rows of these may be read.
@@ -174,6 +180,8 @@ pub struct Lanes {
     beyond: Rows,
     beyond_parked: Rows,
     max_wait: Duration,
+    /// A limit that is used up is waited for, however long that takes.
+    wait_quota: bool,
     /// Rows come one by one from a pipe: the first does not wait for the last.
     lingers: bool,
 }
@@ -187,18 +195,22 @@ impl Lanes {
                 width: account.bounds.initial.clamp(1, account.width.max(1)),
                 tuner: Tuner::new(account.bounds, Duration::ZERO),
                 calls: 0,
-                batch: account.batch.max(1),
                 most: usize::MAX,
+                spacing: None,
+                gates: Gates::default(),
+                batch: account.batch.max(1),
+                narrowed: usize::MAX,
                 most_bytes: account.platform.most_bytes(),
                 ranks: std::array::from_fn(|_| Rank::default()),
                 shares: Shares::new(precedence),
                 bytes: 0,
                 kind: Arc::from(account.kind.as_str()),
+                identity: account.identity.clone(),
                 name: account.name.clone(),
                 hold: Hold::default(),
                 gathered: 0,
                 most_ahead: least_ahead(&account.quotas, account),
-                pace: account.pace(),
+                pace: account.permits(None),
                 held_until: None,
                 parked: false,
                 resting_parked: 0,
@@ -222,6 +234,7 @@ impl Lanes {
             beyond: Rows::default(),
             beyond_parked: Rows::default(),
             max_wait,
+            wait_quota: false,
             lingers,
         }
     }
@@ -291,7 +304,7 @@ impl Lanes {
             return self.forget_if_idle(account, &key);
         }
         let first = place == Place::First;
-        let seat = Seat { delivery, share, admitted: false };
+        let seat = Seat { delivery, share, admitted: false, claim: Claim::default() };
         let waiting = if batch > 1 || lane.rows < ROWS_OF_A_LANE || first {
             lane.rows += 1;
             if batch > 1 {
@@ -359,6 +372,8 @@ fn stem(key: &LaneKey) -> LaneKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod overtaking;
 
     #[test]
     fn what_may_be_ahead_of_the_wire_follows_the_limit() {

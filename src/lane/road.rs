@@ -11,10 +11,12 @@ use crate::lane::beyond::Beyond;
 use crate::lane::hold::Hold;
 use crate::lane::rank::Rank;
 use crate::lane::shares::Shares;
-use crate::limit::pace::Pace;
+use crate::permits::{Claim, Demand, Permits};
 use crate::platform::{LaneKey, Share};
 use crate::priority::Priority;
 use crate::recipient::Position;
+use crate::recovery::gate::Gates;
+use crate::recovery::spacing::Spacing;
 use crate::tune::Tuner;
 
 /// A row by its place in the spool, and how often it was tried.
@@ -52,6 +54,8 @@ pub(super) struct Seat {
     pub(super) share: Option<Share>,
     /// It has its permits of domain and address already.
     pub(super) admitted: bool,
+    /// Whether its address may have it, as all runs together know.
+    pub(super) claim: Claim,
 }
 
 impl Seat {
@@ -95,6 +99,12 @@ pub(super) struct Road {
     /// Who finds how many that are.
     pub(super) tuner: Tuner,
     pub(super) calls: usize,
+    /// Fewer than the width for now: one while its breaker is half-open, a half while it is throttled.
+    pub(super) narrowed: usize,
+    /// A pace beside its own, for a time.
+    pub(super) spacing: Option<Spacing>,
+    /// Domains and hosts that are held up by themselves.
+    pub(super) gates: Gates,
     /// Deliveries of one request, at most.
     pub(super) batch: usize,
     /// And no more than that, where it was set while the run lasted.
@@ -107,13 +117,15 @@ pub(super) struct Road {
     pub(super) bytes: usize,
     /// `smtp`, `slack` …: what the whole platform holds up.
     pub(super) kind: Arc<str>,
+    /// The endpoint, as all processes of this machine call it.
+    pub(super) identity: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) hold: Hold,
     /// Of those, the ones that are not handed to the platform yet.
     pub(super) gathered: usize,
     /// Under a limit, so many deliveries may be on their way to the wire at once: more would leave together when it opens.
     pub(super) most_ahead: Option<usize>,
-    pub(super) pace: Pace,
+    pub(super) pace: Permits,
     pub(super) held_until: Option<Instant>,
     /// Its pace makes it wait for longer than `--max-wait`.
     pub(super) parked: bool,
@@ -138,6 +150,11 @@ impl Road {
     /// Everything that waits for it, in whatever form.
     pub(super) fn waiting(&self) -> usize {
         self.ranks.iter().map(|rank| rank.waiting).sum()
+    }
+
+    /// What could go, as its permits want to know it.
+    pub(super) fn demand(&self) -> Demand {
+        Demand { waiting: self.waiting(), more: self.calls + 1 < self.width }
     }
 
     /// Deliveries in flight.

@@ -26,15 +26,16 @@ impl Lanes {
     }
 
     /// It leaves for the service.
-    pub fn leaves(&mut self, account: usize, flight: &mut Flight) {
-        let now = self.now();
+    pub fn tuner_leaves(&mut self, account: usize, flight: &mut Flight, at: Instant) {
+        let (now, later) = (self.now(), at.saturating_duration_since(Instant::now()));
         let road = &mut self.roads[account];
         road.tuner.leaves(now, flight);
+        flight.later(later);
         road.width = road.tuner.width();
     }
 
     /// It came back without having been at the service.
-    pub fn withdrawn(&mut self, account: usize, flight: &Flight) {
+    pub fn tuner_back(&mut self, account: usize, flight: &Flight) {
         let now = self.now();
         self.roads[account].tuner.withdrawn(now, flight);
     }

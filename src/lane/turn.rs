@@ -27,7 +27,7 @@ impl Lanes {
         loop {
             let road = &mut self.roads[account];
             let held = road.held_until.is_some() || road.hold.until.is_some();
-            if road.halted.is_some() || held || road.calls >= road.width {
+            if road.halted.is_some() || held || road.calls >= road.width.min(road.narrowed) {
                 return Turn::Full;
             }
             if let Err(wait) = road.tuner.ready(Instant::now().duration_since(self.begun)) {
@@ -36,6 +36,11 @@ impl Lanes {
                 self.timers.push(Reverse((until, Wake::Account(account))));
                 return Turn::Full;
             }
+            if let Some(until) = self.spaced(account) {
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
+            let road = &mut self.roads[account];
             if road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
                 let until = Instant::now() + AHEAD;
                 road.held_until = Some(until);
@@ -55,11 +60,14 @@ impl Lanes {
                 Ok(chosen) => chosen,
                 Err(hungry) => return Turn::Hungry(hungry),
             };
+            if self.roads[account].pace.claims() > 0 {
+                self.claim(account, &key);
+            }
             let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
             let road = &mut self.roads[account];
             if !self.heard.is_empty() {
                 let stem = stem(&key);
-                let heard = HoldKey::of(&["lane", &road.kind, &road.name, &stem.0]);
+                let heard = HoldKey::of(&["lane", &road.kind, &road.identity, &stem.0]);
                 if let Some(until) = self.heard.remove(&heard) {
                     lane.open = false;
                     let wait = until.duration_since(Instant::now());
@@ -90,27 +98,35 @@ impl Lanes {
                 return Turn::Read(ticket, Place::First);
             }
             let sealed = matches!(lane.waiting.front(), Some(Waiting::Sealed { .. }));
-            let gathered = if road.batch > 1 || sealed { gather::shared(road, lane) } else { gather::single(road, lane) };
-            let Gathered { batch, held, rested } = gathered;
+            let gathered = if road.batch > 1 || sealed {
+                gather::shared(road, lane)
+            } else {
+                gather::single(road, lane, !stem(&key).0.is_empty())
+            };
+            let Gathered { batch, permit, held, rested, rested_set, gated } = gathered;
             if !batch.is_empty() {
                 road.calls += 1;
                 lane.in_flight += batch.len();
                 road.gathered += batch.len();
                 road.shares.serve(priority, batch.len());
+                if let Some(spacing) = &mut road.spacing {
+                    spacing.took(Instant::now(), batch.len());
+                }
             }
             let rank = &mut road.ranks[priority as usize];
-            rank.waiting -= batch.len() + rested.len();
+            let set_aside = rested_set.as_ref().map_or(0, |(set, _)| set.len());
+            rank.waiting -= batch.len() + rested.len() + gated.len() + set_aside;
             rank.in_flight += batch.len();
             match held {
                 Some(Held::Lane(until)) => {
                     lane.open = false;
                     lane.held_until = Some(until);
-                    lane.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    lane.parked = !self.wait_quota && until.duration_since(Instant::now()) > self.max_wait;
                     self.timers.push(Reverse((until, Wake::Lane(account, key.clone()))));
                 }
                 Some(Held::Account(until)) => {
                     road.held_until = Some(until);
-                    road.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    road.parked = !self.wait_quota && until.duration_since(Instant::now()) > self.max_wait;
                     if !listed {
                         rank.open.push_front(key.clone());
                     }
@@ -135,10 +151,18 @@ impl Lanes {
                 }
             }
             for (ticket, until) in rested {
-                self.rest(account, ticket, until, None);
+                let named = self.named(until);
+                self.rest(account, ticket, until, named);
+            }
+            if let Some((set, until)) = rested_set {
+                let named = self.named(until);
+                self.rest_together(account, set, until, named);
+            }
+            for (ticket, until) in gated {
+                self.rest(account, ticket, until, Some(until.duration_since(Instant::now())));
             }
             if !batch.is_empty() {
-                return Turn::Batch(key, batch);
+                return Turn::Batch(key, batch, permit);
             }
             self.forget_if_idle(account, &key);
         }
@@ -228,6 +252,22 @@ impl Lanes {
     pub fn handed(&mut self, account: usize, count: usize) {
         let road = &mut self.roads[account];
         road.gathered = road.gathered.saturating_sub(count);
+    }
+
+    /// So many deliveries of a request that was gathered do not leave after all; `whole`: no other of it does either.
+    pub fn withdrawn(&mut self, account: usize, key: &LaneKey, deliveries: usize, whole: bool) {
+        self.handed(account, deliveries);
+        if whole {
+            // The tuner hears only of what goes on; here it was told of nothing.
+            let now = self.now();
+            let _ = self.roads[account].tuner.took(now);
+            return self.landed(account, key, deliveries);
+        }
+        let rank = self.roads[account].rank(key.priority());
+        rank.in_flight = rank.in_flight.saturating_sub(deliveries);
+        if let Some(lane) = self.lanes.get_mut(&(account, key.clone())) {
+            lane.in_flight = lane.in_flight.saturating_sub(deliveries);
+        }
     }
 
     /// A request of so many deliveries has its answer, or never left.

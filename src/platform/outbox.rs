@@ -292,6 +292,7 @@ mod tests {
             limits: None,
             concurrency: None,
             knobs: Default::default(),
+            shaping: None,
             settings,
         };
         let make: MakeEml = Arc::new(|delivery| {

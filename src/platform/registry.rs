@@ -221,6 +221,7 @@ mod tests {
             limits: None,
             concurrency: None,
             knobs: Default::default(),
+            shaping: None,
             settings,
         }
     }

@@ -290,6 +290,25 @@ pub fn page(folder: &RunFolder, manifest: &Manifest, tree: &Value) -> Result<Str
     Ok(html::page(tree, &shown))
 }
 
+/// Each row of a run as it stands now, with what the journal knows of it and its line of `results.jsonl`.
+///
+/// # Errors
+/// The run's files.
+pub fn each_result(
+    folder: &RunFolder,
+    manifest: &Manifest,
+    mut tell: impl FnMut(&Row, Option<&Known>, &dyn Fn() -> Value),
+) -> Result<(), ReportError> {
+    let mut reader = Reader::open(folder)?;
+    let telling = Telling::new(manifest);
+    let mut rows = Spool::open(folder.spool_dir())?;
+    each_row(&mut rows, &mut reader, |row, known| {
+        tell(row, known, &|| serde_json::to_value(telling.result(row, known)).unwrap_or_default());
+        Ok(())
+    })?;
+    Ok(())
+}
+
 /// The lines of a retry file for all rows in these states, as the journal has them now; for a file that is to be begun afresh.
 pub(crate) fn rebuild(
     path: &Path,

@@ -7,6 +7,7 @@ pub mod follower;
 pub mod html;
 mod line;
 pub mod paths;
+pub mod recovery;
 pub mod text;
 pub mod totals;
 pub mod tuning;

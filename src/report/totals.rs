@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::journal::folder::{Ending, Manifest, RunFolder};
 use crate::report::paths::Paths;
+use crate::report::recovery;
 use crate::report::tuning;
 use crate::tally::Tally;
 
@@ -19,6 +20,13 @@ pub fn duration(ending: &Ending) -> f64 {
 pub fn throughput(tally: &Tally, ending: &Ending) -> f64 {
     let seconds = duration(ending);
     if seconds > 0.0 { (tally.sent as f64 / seconds * 100.0).round() / 100.0 } else { 0.0 }
+}
+
+/// The report with what the events of the run tell.
+pub fn with_events(mut report: Value, folder: &RunFolder) -> Value {
+    report["recovery"] = Value::Array(recovery::entries(folder));
+    report["tuning"] = Value::Array(tuning::entries(folder));
+    report
 }
 
 /// The whole of `report.json`. `failed` and the error summary do not count rows in doubt, which have a number of their own.
@@ -91,12 +99,4 @@ pub fn json(manifest: &Manifest, ending: &Ending, tally: &Tally, paths: &Paths) 
         "tuning": [],
         "files": paths.as_json(),
     })
-}
-
-/// The same with what the run did besides its rows, from its events.
-pub fn with_events(mut tree: Value, folder: &RunFolder) -> Value {
-    if let Some(fields) = tree.as_object_mut() {
-        fields.insert("tuning".into(), tuning::entries(folder).into());
-    }
-    tree
 }

@@ -51,7 +51,7 @@ impl Flow<'_> {
     /// A request was answered: its tuner hears of it.
     pub(super) fn tuned(&mut self, account: usize, packed: &Packed, verdicts: &Verdicts) {
         if verdicts.were_recalled() {
-            return self.lanes.withdrawn(account, &packed.flight);
+            return self.lanes.tuner_back(account, &packed.flight);
         }
         let (answer, latency) = self.lanes.answered(account, &packed.lane, &packed.flight, verdicts.as_slice());
         let now = Instant::now();

@@ -39,6 +39,11 @@ pub struct Flight {
 }
 
 impl Flight {
+    /// It waits for its slot of a limit before it leaves.
+    pub fn later(&mut self, wait: Duration) {
+        self.sent += wait;
+    }
+
     /// How long it has been away.
     pub fn away(&self, now: Duration) -> Duration {
         now.saturating_sub(self.sent)

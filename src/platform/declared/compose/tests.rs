@@ -34,6 +34,7 @@ fn composer_of(text: &str, settings: &str) -> Composer {
         limits: None,
         concurrency: None,
         knobs: Default::default(),
+        shaping: None,
         settings,
     };
     let account = Account::read(&config, &definition).unwrap_or_else(|problem| panic!("{problem}"));

@@ -111,6 +111,7 @@ fn every_form_of_url_is_an_account_that_opens() {
                     limits: None,
                     concurrency: None,
                     knobs: Default::default(),
+                    shaping: None,
                     settings,
                 };
                 let opened = Declared::open(Arc::new(definition), &config, &Opening::default(), clock);

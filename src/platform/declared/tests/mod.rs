@@ -119,6 +119,7 @@ fn platform_of(definition: &str, settings: &str) -> Result<Declared, Problem> {
         limits: None,
         concurrency: None,
         knobs: Default::default(),
+        shaping: None,
         settings,
     };
     let opening = Opening { final_timeout: Some(Duration::from_millis(600)), ..Opening::default() };

@@ -470,6 +470,7 @@ pub(super) mod tests {
             limits: None,
             concurrency: None,
             knobs: Default::default(),
+            shaping: None,
             settings: serde_yaml::from_str(yaml).unwrap(),
         }
     }

@@ -14,13 +14,11 @@ const LEVELS: [(&str, &[&str]); 16] = [
         "words",
         &["batch", "control", "delivery", "error", "exit", "message", "priority", "problem", "queue_stats", "recipient", "tally"],
     ),
-    (
-        "rooms",
-        &[
-            "backoff", "config", "hook", "journal", "limit", "permits", "policy", "recovery", "report", "schedule", "sms",
-            "source", "state", "template", "tune", "when",
-        ],
-    ),
+    ("rooms", &["backoff", "hook", "journal", "limit", "sms", "source", "state", "template", "tune"]),
+    ("rules over outcomes", &["recovery"]),
+    ("rooms on rooms", &["config", "permits", "report"]),
+    ("when", &["schedule"]),
+    ("what may go", &["policy"]),
     ("who delivers", &["platform", "sink"]),
     ("account", &["account"]),
     ("lane", &["lane", "route"]),

@@ -17,6 +17,7 @@ pub mod tally;
 // What the words are made from and kept in.
 pub mod backoff;
 pub mod config;
+pub mod cost;
 pub mod journal;
 pub mod limit;
 pub mod report;
@@ -38,6 +39,7 @@ pub mod commands;
 pub mod feed;
 pub mod job;
 pub mod lane;
+pub mod plan;
 pub mod prepare;
 pub mod progress;
 pub mod route;

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::cli::plan::MoneyFlags;
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
+
+pub mod plan;
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -45,6 +48,7 @@ impl Cli {
             Command::Retry(args) => args.flow.json,
             Command::Resume(args) => args.flow.json,
             Command::Check(args) => args.json,
+            Command::Plan(args) => args.flow.json,
             Command::Runs(args) => args.json,
             Command::Status(args) => args.json,
             _ => false,
@@ -115,6 +119,8 @@ pub enum Command {
     Resume(Resume),
     /// Check every row against the template; send nothing
     Check(Check),
+    /// Count rows, requests, time and cost of a batch; send nothing
+    Plan(plan::Plan),
     /// Show what rows would become
     Preview(Preview),
     /// List the runs of this machine, newest last
@@ -317,6 +323,9 @@ pub struct NewRunFlags {
     /// Write failed.jsonl here instead
     #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub failed: Option<PathBuf>,
+    /// What it may cost.
+    #[command(flatten)]
+    pub money: MoneyFlags,
 }
 
 /// `notify send`.

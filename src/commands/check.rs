@@ -40,11 +40,12 @@ pub(crate) struct Asked<'a> {
     pub key: Option<String>,
     pub content: &'a ContentFlags,
     pub target: &'a TargetFlags,
+    pub flow: &'a FlowFlags,
 }
 
 /// Reads the list and compiles the template.
 pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Option<&std::path::Path>) -> Result<Desk, Failure> {
-    let mut settings = Settings::new(config, global, asked.content, asked.target, &FlowFlags::default())?;
+    let mut settings = Settings::new(config, global, asked.content, asked.target, asked.flow)?;
     let read = job::read_options(config, &settings, asked.input, asked.key.clone(), job::constants(asked.content)?)?;
     let constants: Vec<String> = read.constants.keys().cloned().collect();
     let input = job::input(asked.rows);
@@ -100,8 +101,8 @@ fn prepare(
 pub(crate) fn run(global: &Global, mut args: Check) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
     oneoff::adopt(&mut config, &mut args.target.via)?;
-    let asked =
-        Asked { rows: &args.rows, input: &args.input, key: args.key.clone(), content: &args.content, target: &args.target };
+    let (rows, input, key) = (&args.rows, &args.input, args.key.clone());
+    let asked = Asked { rows, input, key, content: &args.content, target: &args.target, flow: &FlowFlags::default() };
     let desk = desk(global, &config, &asked, None)?;
     if !global.quiet {
         for notice in &desk.spooled.notices {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, plan, rows};
+use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, rows, shown};
 use super::open::{Scene, note, say};
 use crate::cli::{FlowFlags, Global, NewRunFlags};
 use crate::control;
@@ -13,7 +13,7 @@ use crate::control::Order as Asked;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::accounts::open_accounts;
-use crate::job::{self, Pinned, Settings};
+use crate::job::{self, Pinned, Settings, planned};
 use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
 use crate::journal::lock::LockError;
 use crate::journal::reader::Reader;
@@ -59,6 +59,10 @@ pub(crate) struct Order {
 /// Takes a new list from its first byte to the report.
 pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Exit, Failure> {
     let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name } = order;
+    if stream && (new.money.max_cost.is_some() || scene.config.defaults.max_cost.is_some()) {
+        let what = "what a stream will cost cannot be known before it ends: --max-cost (defaults.max_cost) and --stream exclude each other";
+        return Err(Failure::new(Exit::Usage, what));
+    }
     let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
     sweep(&scene.state_dir);
     let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;
@@ -114,7 +118,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     }
     let preparer = Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone()));
 
-    let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
+    let mut found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
         let them = if found.bad == 1 { "it" } else { "them" };
         let help = match found.good {
@@ -126,11 +130,15 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         let what = format!("{} of {} cannot be sent; nothing was sent\n  = help: {help}", rows(found.bad), grouped(spooled.rows));
         return Err(Failure::new(Exit::BadInput, what));
     }
+    let census = std::mem::take(&mut found.census);
+    let plan = planned::of(scene.config, &preparer, found.counts(), census, jiff::Zoned::now());
+    planned::guard(new.money.max_cost.as_ref(), scene.config, &plan)?;
     if new.dry_run {
-        say(&format!("{}Dry run: nothing was sent.", plan(&preparer, &found, &spooled)));
+        let first = found.first.as_ref().map(|first| &first.delivery);
+        say(&format!("{}Dry run: nothing was sent.", shown(&plan, first)));
         return Ok(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done });
     }
-    confirm(scene, flow, &preparer, &found, &spooled, stream)?;
+    confirm(scene, flow, &preparer, &found, &plan, stream)?;
 
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;

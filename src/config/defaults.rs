@@ -11,6 +11,7 @@ use super::duration;
 use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
+use crate::cost::Caps;
 use crate::limit::Quota;
 use crate::problem::did_you_mean;
 
@@ -47,6 +48,8 @@ pub struct Defaults {
     pub deadline: Option<Duration>,
     /// More rows than this are confirmed first.
     pub confirm_above: Option<u64>,
+    /// A run that would cost more is refused.
+    pub max_cost: Option<Caps>,
     /// An undefined variable is an empty text.
     pub lenient: Option<bool>,
     /// `--from`.
@@ -211,6 +214,7 @@ impl Defaults {
             max_wait: reader.take("max_wait", time),
             deadline: reader.take("deadline", some_time),
             confirm_above: reader.take("confirm_above", whole),
+            max_cost: reader.take("max_cost", caps),
             lenient: reader.take("lenient", truth),
             from: reader.take("from", text),
             reply_to: reader.take("reply_to", text),
@@ -283,6 +287,13 @@ fn text(node: &Node) -> Result<String, String> {
         // A name may be all digits; nothing else of YAML's numbers is meant when a number stands for a text.
         Kind::Number(number) if number.is_u64() => Ok(number.to_string()),
         _ => Err(format!("write a text, not {}", shown(node))),
+    }
+}
+
+fn caps(node: &Node) -> Result<Caps, String> {
+    match &node.kind {
+        Kind::Number(number) => number.to_string().parse(),
+        _ => word(node),
     }
 }
 

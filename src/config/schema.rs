@@ -40,7 +40,7 @@ pub const LATER: [Key; 8] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 18] = [
+pub const DEFAULTS: [Key; 19] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
@@ -56,6 +56,7 @@ pub const DEFAULTS: [Key; 18] = [
     key("max_wait", "a length of time", "15m"),
     key("deadline", "a length of time", ""),
     key("confirm_above", "a number", "1"),
+    key("max_cost", "an amount such as 1000, or 1000 CNY", ""),
     key("lenient", "true or false", "false"),
     key("from", "a sender", "the account's"),
     key("reply_to", "an address", "the account's"),
@@ -70,10 +71,11 @@ pub const RETRIES: [Key; 4] = [
 ];
 
 /// Keys of every account, whatever its platform.
-pub const ACCOUNT: [Key; 3] = [
+pub const ACCOUNT: [Key; 4] = [
     key("platform", "a platform", ""),
     key("limits", "a list of rates", "the platform's"),
     key("concurrency", "a number above 0", "the platform's"),
+    key("cost", "an amount and its currency, such as 0.045 CNY, or keys", ""),
 ];
 
 /// Keys of a rate that is written as keys.

@@ -13,6 +13,7 @@ mod mail;
 mod manners;
 mod newcomer;
 mod peers;
+mod plan;
 mod platforms;
 mod readme;
 mod routes;

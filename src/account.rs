@@ -9,6 +9,8 @@ use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{Batching, LaneKey, Opening, Platform, registry};
 use crate::problem::Problem;
 use crate::recipient::Address;
+use crate::recovery::presets;
+use crate::recovery::shaping::Rule;
 
 use crate::error::SendError;
 
@@ -25,8 +27,12 @@ pub struct Account {
     pub width: usize,
     /// Deliveries of one request, at most.
     pub batch: usize,
-    /// What its pace is made from.
+    /// What its pace is made from; the run's own rate is the last.
     pub quotas: Vec<Quota>,
+    /// The run's own rate (`--rate`), which may be set anew while the run lasts.
+    own: Option<Quota>,
+    /// What words of its replies hold up.
+    pub shaping: Arc<[Rule]>,
     /// What its lanes are told apart by, beside the platform's own key.
     finest: Scope,
 }
@@ -43,6 +49,7 @@ impl Account {
         rate: Option<Quota>,
         most: Option<NonZeroUsize>,
     ) -> Result<Account, Problem> {
+        let config = &config.with_preset();
         let opening = Opening { width: opening.width.or(config.concurrency), ..opening.clone() };
         let platform = registry::open(config, &opening)?;
         let capability = platform.capability();
@@ -52,7 +59,8 @@ impl Account {
         };
         let width = opening.width.unwrap_or(capability.width).get();
         let mut quotas = config.limits.clone().unwrap_or_else(|| capability.quotas.clone());
-        quotas.extend(rate);
+        let own = rate.map(|rate| spread(rate, batch));
+        quotas.extend(own);
         if batch > 1 {
             quotas.iter_mut().for_each(|quota| gather(quota, batch));
         }
@@ -61,12 +69,26 @@ impl Account {
         let narrow = quotas.iter().filter(|quota| quota.scope == Scope::Account && quota.of == Unit::Deliveries);
         let most = |quota: &Quota| if quota.rolls() { quota.count.get() } else { quota.burst.get() };
         let batch = narrow.map(|quota| most(quota) as usize).min().map_or(batch, |burst| batch.min(burst));
-        Ok(Account { name: config.name.clone(), kind: config.platform.clone(), platform, width, batch, quotas, finest })
+        let shaping = presets::rules_of(config.shaping.as_ref(), config.platform == "smtp", config.provider()).into();
+        let (name, kind) = (config.name.clone(), config.platform.clone());
+        Ok(Account { name, kind, platform, width, batch, quotas, own, shaping, finest })
     }
 
     /// The pace of this account, at its start.
     pub fn pace(&self) -> Pace {
-        Pace::new(&self.quotas)
+        let mut pace = Pace::new(self.declared());
+        pace.set_own(self.own);
+        pace
+    }
+
+    /// The limits that hold whatever is set for the run: the account's or the platform's.
+    pub fn declared(&self) -> &[Quota] {
+        &self.quotas[..self.quotas.len() - usize::from(self.own.is_some())]
+    }
+
+    /// The rate as it holds for this account, whose requests may carry many.
+    pub fn own_rate(&self, rate: Quota) -> Quota {
+        spread(rate, self.batch)
     }
 
     /// The lane of an address: what the platform holds up together, split further where domains or addresses have their own pace.
@@ -81,6 +103,13 @@ impl Account {
             Scope::Address => LaneKey(Arc::from(format!("{}\0{}", key.0, to.as_str().to_ascii_lowercase()))),
         })
     }
+}
+
+fn spread(mut rate: Quota, batch: usize) -> Quota {
+    if batch > 1 {
+        gather(&mut rate, batch);
+    }
+    rate
 }
 
 /// A limit that counts deliveries, on an account whose requests carry many: the default burst of a hundredth of a second would make

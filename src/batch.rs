@@ -108,6 +108,11 @@ impl Verdicts {
         self.refused.as_ref()
     }
 
+    /// Whether the request was called back before any of it left.
+    pub fn were_recalled(&self) -> bool {
+        self.each.iter().all(|verdict| verdict.as_ref().is_err_and(SendError::is_recalled))
+    }
+
     /// The verdict of a batch of one; more deliveries than one are in doubt, since nobody answered for them.
     pub fn single(batch: &Batch, verdict: Verdict) -> Self {
         let mut first = Some(verdict);

@@ -89,6 +89,9 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// No service has such a code.
+const RECALLED: &str = "notify-recalled";
+
 /// How far a refusal reaches: what a wait that the service named holds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -122,6 +125,16 @@ impl SendError {
     /// A failure of that kind, told in words, without a code or a wait.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
         SendError { kind, code: None, detail: detail.into(), retry_after: None, reach: None }
+    }
+
+    /// The flow called the delivery back before any of it left; it is no failure.
+    pub fn recalled() -> Self {
+        SendError::new(ErrorKind::Unavailable, "called back before it was sent").with_code(RECALLED)
+    }
+
+    /// Whether it is that.
+    pub fn is_recalled(&self) -> bool {
+        self.kind == ErrorKind::Unavailable && self.code.as_deref() == Some(RECALLED)
     }
 
     /// The same failure with the service's code.

@@ -16,13 +16,15 @@ pub enum Exit {
     BadInput = 3,
     /// Config, credential or TLS trust error.
     BadConfig = 4,
-    /// Stopped early and resumable: halted, deadline, quota.
+    /// Stopped early and resumable: halted, aborted, deadline, quota.
     Stopped = 5,
     /// In-doubt rows wait for a decision.
     InDoubt = 6,
+    /// The same list went out lately.
+    Duplicate = 8,
     /// No such run, or nothing to do.
     NothingToDo = 10,
-    /// Another process holds this run.
+    /// Another process holds this run or `--name`.
     Held = 11,
     /// Journal or disk failed; the run stopped.
     Disk = 74,
@@ -40,6 +42,14 @@ impl Exit {
         self as u8
     }
 
+    /// The ending with that number, if there is one.
+    pub fn of(code: u8) -> Option<Self> {
+        use Exit::*;
+        [Done, SomeFailed, Usage, BadInput, BadConfig, Stopped, InDoubt, NothingToDo, Held, Disk, Hup, Int, Term]
+            .into_iter()
+            .find(|exit| exit.code() == code)
+    }
+
     /// Which of two endings is told: a signal's code wins over all but 74; then 74 > 4 > 6 > 5 > 1 > 0.
     #[must_use]
     pub fn worse(self, other: Exit) -> Exit {
@@ -53,7 +63,7 @@ impl Exit {
             Exit::Held => 10,
             Exit::Usage => 9,
             Exit::BadInput => 8,
-            Exit::NothingToDo => 7,
+            Exit::NothingToDo | Exit::Duplicate => 7,
             Exit::BadConfig => 6,
             Exit::InDoubt => 5,
             Exit::Stopped => 4,
@@ -71,10 +81,11 @@ Exit codes:
     2  usage, or a confirmation was needed
     3  input or template error before sending
     4  config, credential or TLS trust error
-    5  stopped early and resumable (halted, deadline, quota)
+    5  stopped early and resumable (halted, aborted, deadline, quota)
     6  in-doubt rows wait for a decision
+    8  the same list went out lately (--again sends it all the same)
    10  no such run, or nothing to do
-   11  another process holds this run
+   11  another process holds this run or --name
    74  journal or disk failed; the run stopped
   129, 130, 143  SIGHUP, SIGINT, SIGTERM: drained, resumable
 ";

@@ -1,12 +1,17 @@
 //! Rows on their way to the flow: read from the spool or a pipe and rendered ahead, on threads of their own.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 
 use crate::exit::Exit;
 use crate::journal::recovery::Recovery;
 use crate::prepare::{Prepared, Preparer};
+use crate::priority::{Priorities, Priority};
+use crate::problem::Problem;
 use crate::recipient::Row;
 use crate::rules::Rules;
 use crate::source::fault::SourceError;
@@ -24,51 +29,119 @@ pub enum Feed {
     Stream(Box<Stream>),
 }
 
-/// Reads and renders ahead on a thread of its own, so that reading, rendering and sending overlap.
+/// Reads and renders ahead on threads of their own, so that reading, rendering and sending overlap. Rows of each priority are read for
+/// themselves, so that those that come late in the list need not wait for those before them.
 pub(crate) struct Reader {
-    chunks: mpsc::Receiver<Chunk>,
-    /// A chunk that was waited for and not handed on yet.
-    next: Option<Chunk>,
-    ended: bool,
+    /// One for each priority that there are rows of, the highest first; of a pipe one for all.
+    lines: Vec<Line>,
+    /// Rows of the spool that nobody was handed, by priority.
+    left: Arc<[AtomicU64; 4]>,
     /// Its rows are new to the tally.
     pub(crate) counts: bool,
     /// Ends the stream that its rows come from.
     gate: Option<Gate>,
+}
+
+/// One reader and what it has ready.
+struct Line {
+    of: Priorities,
+    chunks: mpsc::Receiver<Chunk>,
+    /// A chunk that was waited for and not handed on yet.
+    next: Option<Chunk>,
+    ended: bool,
     thread: tokio::task::JoinHandle<()>,
+}
+
+impl Line {
+    fn new(of: Priorities, chunks: mpsc::Receiver<Chunk>, thread: tokio::task::JoinHandle<()>) -> Self {
+        Line { of, chunks, next: None, ended: false, thread }
+    }
+
+    fn is_open(&self) -> bool {
+        self.next.is_some() || !self.ended
+    }
+
+    /// A chunk that is at hand; `None` says nothing about the end.
+    fn take(&mut self) -> Option<Chunk> {
+        if let Some(chunk) = self.next.take() {
+            return Some(chunk);
+        }
+        match self.chunks.try_recv() {
+            Ok(chunk) => Some(chunk),
+            Err(mpsc::error::TryRecvError::Empty) => None,
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                self.ended = true;
+                None
+            }
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.next.is_some() {
+            return Poll::Ready(());
+        }
+        self.chunks.poll_recv(context).map(|chunk| {
+            self.ended = chunk.is_none();
+            self.next = chunk;
+        })
+    }
 }
 
 /// Rows that were read and rendered, or why there are no more: the exit code and the words.
 pub(crate) type Chunk = Result<Vec<Prepared>, (Exit, String)>;
 
 impl Reader {
-    pub(crate) fn start(preparer: &Arc<Preparer>, rules: &Rules, recovery: Recovery) -> Self {
-        let (sender, chunks) = mpsc::channel(2);
-        let (preparer, folder) = (preparer.clone(), rules.folder.spool_dir().to_owned());
-        let thread = tokio::task::spawn_blocking(move || {
-            let mut spool = match Spool::open(&folder) {
-                Ok(spool) => spool,
-                Err(problem) => return drop(sender.blocking_send(Err((Exit::Disk, problem.to_string())))),
-            };
-            let mut from = 0;
-            while from < spool.rows() {
-                let rows = match spool.read_many(from, CHUNK) {
-                    Ok(rows) if rows.is_empty() => break,
-                    Ok(rows) => rows,
+    /// Reads the rows of the spool that are not settled.
+    ///
+    /// # Errors
+    /// A spool that cannot be read.
+    pub(crate) fn start(preparer: &Arc<Preparer>, rules: &Rules, recovery: Recovery) -> Result<Self, Problem> {
+        let folder = rules.folder.spool_dir();
+        let usual = preparer.priority();
+        let ranks = Spool::open(folder)?.ranks(usual)?;
+        let left: Arc<[AtomicU64; 4]> = Arc::new(ranks.map(|stretch| AtomicU64::new(stretch.rows)));
+        let settled = Arc::new(recovery.settled);
+        let several = ranks.iter().filter(|stretch| stretch.rows > 0).count() > 1;
+        let mut lines = Vec::new();
+        for (priority, stretch) in Priority::ALL.into_iter().zip(ranks).rev().filter(|(_, stretch)| stretch.rows > 0) {
+            let (sender, chunks) = mpsc::channel(2);
+            let (preparer, folder, settled, left) = (preparer.clone(), folder.to_owned(), settled.clone(), left.clone());
+            let thread = tokio::task::spawn_blocking(move || {
+                let wanted = |said: Option<Priority>| !several || said.unwrap_or(usual) == priority;
+                let (mut seen, mut from) = (0, stretch.first);
+                let mut spool = match Spool::open(&folder) {
+                    Ok(spool) => spool,
                     Err(problem) => return drop(sender.blocking_send(Err((Exit::Disk, problem.to_string())))),
                 };
-                from += rows.len() as u64;
-                let chunk: Vec<Prepared> = rows
-                    .into_iter()
-                    .filter(|row| !recovery.settled.is_settled(row.position))
-                    .map(|row| preparer.prepare(row, 0, None))
-                    .collect();
-                // The flow has ended: nobody wants the rest.
-                if !chunk.is_empty() && sender.blocking_send(Ok(chunk)).is_err() {
-                    break;
+                // Where all of them were seen, the rest of the index is of others.
+                while from < spool.rows() && seen < stretch.rows && !sender.is_closed() {
+                    let passed = Cell::new(0);
+                    let read = spool.read_some(from, CHUNK, |position, said| {
+                        let own = wanted(said);
+                        let open = own && !settled.is_settled(position);
+                        seen += u64::from(own);
+                        passed.set(passed.get() + u64::from(own && !open));
+                        open
+                    });
+                    let rows = match read {
+                        Ok((_, next)) if next == from => break,
+                        Ok((rows, next)) => {
+                            from = next;
+                            rows
+                        }
+                        Err(problem) => return drop(sender.blocking_send(Err((Exit::Disk, problem.to_string())))),
+                    };
+                    left[priority as usize].fetch_sub(passed.get(), Ordering::Relaxed);
+                    let chunk: Vec<Prepared> = rows.into_iter().map(|row| preparer.prepare(row, 0, None)).collect();
+                    // The flow has ended: nobody wants the rest.
+                    if !chunk.is_empty() && sender.blocking_send(Ok(chunk)).is_err() {
+                        break;
+                    }
                 }
-            }
-        });
-        Reader { chunks, next: None, ended: false, counts: false, gate: None, thread }
+            });
+            lines.push(Line::new(Priorities::only(priority), chunks, thread));
+        }
+        Ok(Reader { lines, left, counts: false, gate: None })
     }
 
     /// Rows of a pipe, each as soon as it comes. One thread waits for the pipe; another makes what came durable and renders it.
@@ -125,48 +198,67 @@ impl Reader {
                 }
             }
         });
-        Reader { chunks, next: None, ended: false, counts: true, gate: Some(gate), thread }
+        let lines = vec![Line::new(Priorities::ALL, chunks, thread)];
+        Reader { lines, left: Arc::default(), counts: true, gate: Some(gate) }
     }
 
-    /// A chunk that is at hand; `None` says nothing about the end.
-    pub(crate) fn next_chunk(&mut self) -> Option<Chunk> {
-        if let Some(chunk) = self.next.take() {
-            return Some(chunk);
+    /// A chunk of these that is at hand, of the highest first; `None` says nothing about the end.
+    pub(crate) fn next_chunk(&mut self, of: Priorities) -> Option<Chunk> {
+        let (line, chunk) =
+            self.lines.iter_mut().filter(|line| line.of.meets(of)).find_map(|line| line.take().map(|chunk| (line.of, chunk)))?;
+        if let (false, Ok(rows)) = (self.counts, &chunk) {
+            let handed = Priority::ALL.into_iter().find(|priority| line.contains(*priority)).unwrap_or_default();
+            self.left[handed as usize].fetch_sub(rows.len() as u64, Ordering::Relaxed);
         }
-        match self.chunks.try_recv() {
-            Ok(chunk) => Some(chunk),
-            Err(mpsc::error::TryRecvError::Empty) => None,
-            Err(mpsc::error::TryRecvError::Disconnected) => {
-                self.ended = true;
-                None
+        Some(chunk)
+    }
+
+    /// Waits until there is a chunk of these at hand, or none will come.
+    pub(crate) async fn ready(&mut self, of: Priorities) {
+        std::future::poll_fn(|context| {
+            let open = self.lines.iter_mut().filter(|line| line.of.meets(of) && line.is_open());
+            let waits = open.map(|line| line.poll(context));
+            // Each is asked, so that each knows whom to wake.
+            match waits.filter(Poll::is_ready).count() {
+                0 => Poll::Pending,
+                _ => Poll::Ready(()),
             }
-        }
-    }
-
-    /// Waits until there is a chunk at hand, or none will come.
-    pub(crate) async fn ready(&mut self) {
-        if self.next.is_none() && !self.ended {
-            self.next = self.chunks.recv().await;
-            self.ended = self.next.is_none();
-        }
+        })
+        .await;
     }
 
     /// Whether more rows may come.
     pub(crate) fn is_open(&self) -> bool {
-        self.next.is_some() || !self.ended
+        self.lines.iter().any(Line::is_open)
+    }
+
+    /// Priorities of which more rows may come.
+    pub(crate) fn open(&self) -> Priorities {
+        let mut open = Priorities::default();
+        self.lines.iter().filter(|line| line.is_open()).for_each(|line| open.extend(line.of));
+        open
+    }
+
+    /// Rows that nobody was handed yet, from low to critical; none of a pipe.
+    pub(crate) fn left(&self) -> [u64; 4] {
+        std::array::from_fn(|priority| self.left[priority].load(Ordering::Relaxed))
     }
 
     pub(crate) async fn stop(mut self) {
         if let Some(gate) = &self.gate {
             gate.close();
         }
-        self.chunks.close();
-        while self.chunks.recv().await.is_some() {}
+        for line in &mut self.lines {
+            line.chunks.close();
+            while line.chunks.recv().await.is_some() {}
+        }
         if self.counts {
             // Its thread may wait for a pipe that nobody closes.
             return;
         }
-        // A panic of the reader was told by the hook already, and its rows are still pending.
-        let _ = self.thread.await;
+        for line in self.lines {
+            // A panic of the reader was told by the hook already, and its rows are still pending.
+            let _ = line.thread.await;
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A word and not part of `limit/`, because a row says it of itself.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,52 @@ impl fmt::Display for Priority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// Each priority's share beside the others, while rows of several wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Weights {
+    /// Of low.
+    pub low: NonZeroU32,
+    /// Of normal.
+    pub normal: NonZeroU32,
+    /// Of high.
+    pub high: NonZeroU32,
+    /// Of critical.
+    pub critical: NonZeroU32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        let of = |priority: Priority| NonZeroU32::new(priority.weight()).unwrap_or(NonZeroU32::MIN);
+        let [low, normal, high, critical] = Priority::ALL.map(of);
+        Weights { low, normal, high, critical }
+    }
+}
+
+impl Weights {
+    /// That of this priority.
+    pub fn of(&self, priority: Priority) -> NonZeroU32 {
+        match priority {
+            Priority::Low => self.low,
+            Priority::Normal => self.normal,
+            Priority::High => self.high,
+            Priority::Critical => self.critical,
+        }
+    }
+}
+
+/// Who goes before whom in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Precedence {
+    /// Of rows that say none of their own.
+    pub priority: Priority,
+    /// As long as critical rows can go, no others do.
+    pub strict: bool,
+    /// The shares of the others, or of all.
+    pub weights: Weights,
 }
 
 /// Some of the priorities.

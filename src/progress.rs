@@ -9,6 +9,9 @@ use serde_json::json;
 
 use crate::delivery::{Delivery, Envelope, Outcome};
 use crate::error::SendError;
+use crate::hook::results::Teller;
+use crate::journal::events::Event;
+use crate::queue_stats::QueueStats;
 use crate::recipient::Position;
 use crate::tally::Tally;
 
@@ -22,11 +25,14 @@ pub struct Progress {
     bar: ProgressBar,
     /// `None` once nobody reads stdout any more, or nobody asked.
     events: Option<std::io::BufWriter<std::io::Stdout>>,
+    /// `--on-result`.
+    teller: Option<Teller>,
     quiet: bool,
     secret: Vec<Arc<str>>,
     ticks: tokio::time::Interval,
     /// Rows that an earlier life of the run had settled: they say nothing about the rate of this one.
     before: Option<u64>,
+    queues: QueueStats,
 }
 
 /// What to tell.
@@ -61,19 +67,36 @@ impl Progress {
             run: run.to_owned(),
             bar,
             events,
+            teller: None,
             quiet: telling.quiet,
             secret: telling.secret.clone(),
             ticks,
             before: None,
+            queues: QueueStats::default(),
         };
         progress.event(&json!({ "type": "start", "run": run, "total": total }));
         progress
+    }
+
+    /// The queues as they stand, some times a second.
+    pub fn queues(&mut self, queues: QueueStats) {
+        self.queues = queues;
+    }
+
+    /// The queues as they were last told.
+    pub fn last_queues(&self) -> &QueueStats {
+        &self.queues
     }
 
     /// Waits for the next moment to draw, and flushes events.
     pub async fn tick(&mut self) {
         self.ticks.tick().await;
         self.flush();
+    }
+
+    /// Each final result is told there too.
+    pub fn tell_too(&mut self, teller: Option<Teller>) {
+        self.teller = teller;
     }
 
     fn flush(&mut self) {
@@ -93,11 +116,33 @@ impl Progress {
         }
     }
 
+    /// An event that is a row's final result.
+    fn result(&mut self, event: &serde_json::Value) {
+        self.event(event);
+        if let Some(teller) = &mut self.teller {
+            teller.tell(event.to_string());
+        }
+    }
+
     fn drop_events(&mut self) {
         if let Some(events) = self.events.take() {
             // Taken apart so that dropping it does not try to write once more.
             let _ = events.into_parts();
         }
+    }
+
+    /// Something happened to the run, or to an account of it, that is about more than one row.
+    pub fn happened(&mut self, event: &Event) {
+        if self.events.is_some()
+            && let Ok(mut told) = serde_json::to_value(event)
+            && let Some(fields) = told.as_object_mut()
+        {
+            let what = fields.remove("what").unwrap_or_default();
+            fields.insert("type".to_owned(), what);
+            self.event(&told);
+        }
+        let of = event.account.as_deref().map(|account| format!("{account}: ")).unwrap_or_default();
+        self.say(&format!("{of}{} {}", event.what.replace('_', " "), event.why.as_deref().unwrap_or_default()));
     }
 
     /// A line for people, above the bar.
@@ -125,6 +170,20 @@ impl Progress {
         }
     }
 
+    /// Whether scripts hear of the run.
+    pub fn is_heard(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// How the run stands, once a second.
+    pub fn stands(&mut self, snapshot: &serde_json::Value) {
+        let mut event = json!({ "type": "progress" });
+        if let (Some(event), Some(fields)) = (event.as_object_mut(), snapshot.as_object()) {
+            event.extend(fields.clone());
+        }
+        self.event(&event);
+    }
+
     /// The list grew (`--stream`).
     pub fn total(&mut self, total: u64) {
         self.bar.set_length(total);
@@ -132,7 +191,7 @@ impl Progress {
 
     /// A delivery is settled.
     pub fn settled(&mut self, envelope: &Envelope, outcome: &Outcome) {
-        if self.events.is_none() {
+        if self.events.is_none() && self.teller.is_none() {
             return;
         }
         let to = if self.secret.contains(&envelope.account) { envelope.to.masked() } else { envelope.to.as_str().to_owned() };
@@ -145,23 +204,23 @@ impl Progress {
             "attempts": envelope.attempt,
         });
         describe(&mut event, outcome);
-        self.event(&event);
+        self.result(&event);
     }
 
     /// A row failed without having been tried.
     pub fn unsent(&mut self, position: Position, account: &str, outcome: &Outcome) {
-        if self.events.is_none() {
+        if self.events.is_none() && self.teller.is_none() {
             return;
         }
         let mut event = json!({ "type": "result", "row": position.row + 1, "account": account, "attempts": 0 });
         describe(&mut event, outcome);
-        self.event(&event);
+        self.result(&event);
     }
 
     /// A row is not sent, by policy.
     pub fn skipped(&mut self, position: Position, account: &str, why: &str) {
-        if self.events.is_some() {
-            self.event(&json!({ "type": "result", "row": position.row + 1, "account": account, "status": "skipped", "detail": why, "attempts": 0 }));
+        if self.events.is_some() || self.teller.is_some() {
+            self.result(&json!({ "type": "result", "row": position.row + 1, "account": account, "status": "skipped", "detail": why, "attempts": 0 }));
         }
     }
 
@@ -199,6 +258,14 @@ impl Progress {
         }
     }
 
+    /// Nothing leaves until then, because the run was told so.
+    pub fn resting(&mut self, until: jiff::Timestamp, why: &str) {
+        let local = until.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %T %Z").to_string();
+        self.say(&format!("waiting until {local} ({why})"));
+        self.event(&json!({ "type": "waiting", "until": until.to_string(), "why": why }));
+        self.flush();
+    }
+
     /// One more pass over the failures follows.
     pub fn second_pass(&mut self, rows: usize, wait: Duration) {
         if rows > 0 {
@@ -210,6 +277,7 @@ impl Progress {
     /// The last event, and the end of the bar.
     pub fn end(&mut self, summary: &serde_json::Value) {
         self.bar.finish_and_clear();
+        self.teller = None;
         let mut summary = summary.clone();
         if let Some(fields) = summary.as_object_mut() {
             fields.insert("type".into(), "summary".into());

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::cli::control::{Events, HookFlags, Set, Steer, Wait, WatchFlags};
 use crate::cli::plan::MoneyFlags;
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
+pub mod control;
 pub mod plan;
+pub mod priority;
+pub mod recovery;
+pub mod safety;
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -51,6 +56,9 @@ impl Cli {
             Command::Plan(args) => args.flow.json,
             Command::Runs(args) => args.json,
             Command::Status(args) => args.json,
+            Command::Pause(args) | Command::Abort(args) => args.json,
+            Command::Set(args) => args.json,
+            Command::Find(args) => args.json,
             _ => false,
         }
     }
@@ -84,6 +92,9 @@ pub struct Global {
     /// Say nothing on success; on trouble one summary
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Who watches.
+    #[command(flatten)]
+    pub watch: WatchFlags,
 }
 
 /// `--color`.
@@ -115,7 +126,7 @@ pub enum Command {
     Batch(Batch),
     /// Send the failures of an earlier run again, as a new run linked to it
     Retry(Retry),
-    /// Finish a run that was stopped or killed
+    /// Finish a run that was stopped or killed, or let one go on that is paused
     Resume(Resume),
     /// Check every row against the template; send nothing
     Check(Check),
@@ -127,8 +138,25 @@ pub enum Command {
     Runs(Runs),
     /// Tell how a run stands
     Status(Status),
+    /// Wait until a run has ended, and end with its exit code
+    Wait(Wait),
+    /// Let a running run take no more rows until it is told to go on
+    Pause(Steer),
+    /// Stop a run for good; what was not sent stays pending
+    Abort(Steer),
+    /// Change settings of a run while it runs
+    Set(Set),
+    /// Tell what happened to a run, and who wanted it
+    Events(Events),
     /// Tell what a run did
     Report(Report),
+    /// Find rows over all runs
+    Find(safety::Find),
+    /// Whom nothing is sent to
+    #[command(subcommand)]
+    Suppress(safety::Suppress),
+    /// Remove runs that ended long ago
+    Prune(safety::Prune),
     /// What can be sent with, and whether an account's credentials work
     #[command(subcommand)]
     Platforms(Platforms),
@@ -261,6 +289,9 @@ pub struct FlowFlags {
     /// Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]
     #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub batch_size: Option<NonZeroUsize>,
+    /// Who goes first.
+    #[command(flatten)]
+    pub order: priority::PriorityFlags,
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Quota>,
@@ -297,6 +328,12 @@ pub struct FlowFlags {
     /// Longest delay between tries [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Errors")]
     pub max_delay: Option<Duration>,
+    /// When the run stops by itself.
+    #[command(flatten)]
+    pub halt: recovery::HaltFlags,
+    /// When rows leave.
+    #[command(flatten)]
+    pub time: safety::TimeFlags,
     /// Answer the question before sending with yes
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
@@ -306,14 +343,23 @@ pub struct FlowFlags {
     /// No progress bar
     #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
+    /// What runs beside it.
+    #[command(flatten)]
+    pub hooks: HookFlags,
 }
 
 /// Where a new run's files go, and whether it is only tried out.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NewRunFlags {
+    /// What keeps it from harm.
+    #[command(flatten)]
+    pub guard: safety::GuardFlags,
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
+    /// How carefully it begins.
+    #[command(flatten)]
+    pub canary: recovery::CanaryFlags,
     /// Folder for the report and the retry file [default: ./notify-RUN]
     #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
@@ -415,6 +461,12 @@ pub struct Resume {
     /// The run, or the beginning of its name [default: the newest incomplete one]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
+    /// Why, for those who read the events of the run
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// A process that was started by --detach takes the run over
+    #[arg(long, hide = true)]
+    pub taken_over: bool,
     /// The URL once more, or @FILE, where the run was sent through one: a run does not keep it
     #[arg(long, value_name = "URL|@FILE", help_heading = "Target")]
     pub via: Option<String>,
@@ -513,7 +565,10 @@ pub struct Status {
     /// The run, or the beginning of its name [default: the newest]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// One JSON object
+    /// Tell it again and again until the run ends
+    #[arg(short, long)]
+    pub watch: bool,
+    /// One JSON object; with --watch one a second
     #[arg(long)]
     pub json: bool,
 }

@@ -11,9 +11,9 @@ use crate::job::{self, Settings};
 /// Sends the list.
 pub(crate) async fn run(global: &Global, mut args: Batch) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
-    let by_url = oneoff::adopt(&mut config, &mut args.target.via)?.names;
+    let adopted = oneoff::adopt(&mut config, &mut args.target.via)?;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
-    let settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
+    let settings = Settings { by_url: adopted.names, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
     let read = job::read_options(&config, &settings, &args.input, args.key, job::constants(&args.content)?)?;
     let order = Order {
         command: "batch",
@@ -26,6 +26,7 @@ pub(crate) async fn run(global: &Global, mut args: Batch) -> Result<Exit, Failur
         skip_invalid: args.skip_invalid,
         stream: args.input.stream,
         name: None,
+        url: adopted.url,
     };
     launch::launch(&scene, order, &args.flow, &args.new).await
 }

@@ -6,26 +6,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, rows, shown};
+use super::attend::{self, Attendance};
+use super::detach::Handover;
+use super::guard::{self, Asked, Line, Named, Verdict};
 use super::open::{Scene, note, say};
-use crate::cli::{FlowFlags, Global, NewRunFlags};
+use crate::cli::{FlowFlags, Global, NewRunFlags, Resume};
 use crate::control;
-use crate::control::Order as Asked;
+use crate::control::Order as Wanted;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::accounts::open_accounts;
 use crate::job::{self, Pinned, Settings, planned};
+use crate::journal::events::{self, Event};
 use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
 use crate::journal::lock::LockError;
 use crate::journal::reader::Reader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
+use crate::live::publish::Live;
 use crate::prepare::{Bad, Preparer};
 use crate::progress::{Progress, Telling};
 use crate::report::files::{self, ReportError};
 use crate::report::follower::Follower;
 use crate::report::paths::Paths;
 use crate::report::{text, totals};
-use crate::run;
+use crate::run::{self, Wires};
 use crate::source::fault::SourceError;
 use crate::source::options::{Input, ReadOptions};
 use crate::source::stream::Stream;
@@ -54,15 +59,31 @@ pub(crate) struct Order {
     pub stream: bool,
     /// How messages and reports call the input, where that is not its own name.
     pub name: Option<String>,
+    /// The URL of `--via`, for the process that `--detach` hands the run over to.
+    pub url: Option<String>,
 }
 
 /// Takes a new list from its first byte to the report.
 pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Exit, Failure> {
-    let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name } = order;
+    let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name, url } = order;
     if stream && (new.money.max_cost.is_some() || scene.config.defaults.max_cost.is_some()) {
         let what = "what a stream will cost cannot be known before it ends: --max-cost (defaults.max_cost) and --stream exclude each other";
         return Err(Failure::new(Exit::Usage, what));
     }
+    if stream && flow.hooks.detach {
+        let what = "--stream reads a pipe of this terminal, which --detach leaves: start it with & or nohup instead";
+        return Err(Failure::new(Exit::Usage, what));
+    }
+    let looked = jiff::Timestamp::now();
+    settings.begin_with(&new.canary);
+    settings.safeguards = job::safety::safeguards(&new.guard, &flow.time, &scene.config.defaults);
+    job::safety::settle(&mut settings, looked)?;
+    let run_name = settings.safeguards.name.clone().filter(|_| !new.dry_run);
+    let held_name = match guard::take(scene, run_name.as_deref(), new.guard.lock).await? {
+        Named::Busy => return Ok(Exit::Done),
+        Named::Held(lock) => Some(lock),
+        Named::Nameless => None,
+    };
     let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
     sweep(&scene.state_dir);
     let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;
@@ -104,7 +125,6 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
 
     let out = new.out.clone().unwrap_or_else(|| PathBuf::from(format!("notify-{id}")));
     let out = settings.cwd.join(out);
-    let lineage = lineage.unwrap_or_else(|| id.clone());
     let opening = settings.opening(scene.config, &id, &out);
     let opened = open_accounts(scene.config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
     if template.is_none() && spooled.templates.is_empty() && !stream {
@@ -116,7 +136,37 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
-    let preparer = Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone()));
+    let print = if stream { None } else { Some(guard::print_of(scene, &settings, &spooled, &pinned, &folder)?) };
+    let harmless = opened.accounts.iter().all(|account| account.platform.capability().harmless);
+    let asked = Asked { command, id: &id, settings: &settings, print, lineage, parent: parent.as_deref(), harmless };
+    let line = match guard::compare(scene, &asked, new)? {
+        Verdict::Begins(line) => line,
+        Verdict::Done(what) => return Ok(guard::done(scene, flow, &what)),
+        Verdict::Resumes(manifest) => {
+            // What was read was only looked at.
+            drop((lock, unborn));
+            note(scene, &format!("resuming run {} (--name)", manifest.id));
+            let by_url =
+                manifest.settings.get("by_url").and_then(|names| names.as_array()).is_some_and(|names| !names.is_empty());
+            let args = Resume {
+                run: Some(manifest.id.clone()),
+                via: url.filter(|_| by_url),
+                flow: flow.clone(),
+                reason: None,
+                taken_over: false,
+            };
+            return Box::pin(super::resume::under(scene.global, args, held_name)).await;
+        }
+    };
+    let Line { lineage, others: line } = line;
+    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
+    let digest = pinned.own.as_ref().map(|files| files.digest.as_str());
+    policy.sent = guard::gather(scene, flow, &folder, &line, digest)?;
+    if let Some(to) = &policy.redirect {
+        note(scene, &format!("every message goes to {} instead (redirect_to)", to.masked()));
+    }
+    let preparer = Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone());
+    let preparer = Arc::new(preparer.with_priority(settings.precedence.priority).under(policy));
 
     let mut found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
@@ -130,6 +180,15 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         let what = format!("{} of {} cannot be sent; nothing was sent\n  = help: {help}", rows(found.bad), grouped(spooled.rows));
         return Err(Failure::new(Exit::BadInput, what));
     }
+    if found.changed > 0 {
+        let what = "say something else now than what was sent to them; they are not sent again";
+        note(scene, &format!("{} {what}", rows(found.changed)));
+    }
+    // All of it went out already, under this name or as a retry.
+    if found.already > 0 && found.good == 0 && found.bad == 0 {
+        let who = run_name.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
+        return Ok(guard::done(scene, flow, &format!("{who}all {} were sent before: nothing to do", rows(found.already))));
+    }
     let census = std::mem::take(&mut found.census);
     let plan = planned::of(scene.config, &preparer, found.counts(), census, jiff::Zoned::now());
     planned::guard(new.money.max_cost.as_ref(), scene.config, &plan)?;
@@ -140,14 +199,15 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     }
     confirm(scene, flow, &preparer, &found, &plan, stream)?;
 
+    let ready = attend::ready(scene, &settings, &id, &out).await?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
     pinned.keep(&folder)?;
     let manifest = Manifest {
         schema: SCHEMA,
         id: id.clone(),
-        lineage,
-        parent,
+        lineage: lineage.clone(),
+        parent: parent.clone(),
         created: jiff::Timestamp::now().to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: command.to_owned(),
@@ -173,18 +233,28 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             ),
         );
     }
+    guard::remember(scene, &asked, &lineage, looked, new.guard.again)?;
     folder.write_manifest(&manifest).map_err(folder_failure)?;
     unborn.born();
+    if flow.hooks.detach {
+        // Ports are for the process that goes on.
+        drop((ready, preparer));
+        let handover = Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
+        return handover.give(lock).await;
+    }
 
     let follower = Follower::create(&folder, &manifest).map_err(report_failure)?;
     let journal =
         Journal::create(&folder, spooled.rows, follower.into_follow()).map_err(|error| Failure::new(Exit::Disk, error))?;
     let recovery = Recovery { tally: Tally::new(spooled.rows), ..Recovery::default() };
     let feed = piped.map_or(Feed::Spool, |stream| Feed::Stream(Box::new(stream)));
-    let exit =
-        go(scene, flow, Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed })
-            .await?;
-    drop(lock);
+    let exit = go(
+        scene,
+        flow,
+        Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready },
+    )
+    .await?;
+    drop((lock, held_name));
     Ok(exit)
 }
 
@@ -261,11 +331,13 @@ pub(crate) struct Going<'a> {
     pub recovery: Recovery,
     /// Where new rows come from.
     pub feed: Feed,
+    /// What goes along.
+    pub ready: attend::Ready,
 }
 
 /// Runs the flow, then tells how it was.
 pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) -> Result<Exit, Failure> {
-    let Going { folder, manifest, settings, preparer, journal, recovery, feed } = going;
+    let Going { folder, manifest, settings, preparer, journal, recovery, feed, ready } = going;
     let telling = Telling {
         json: flow.json,
         quiet: scene.global.quiet,
@@ -273,14 +345,24 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         secret: manifest.secret_addresses.iter().map(|name| Arc::from(name.as_str())).collect(),
     };
     let mut progress = Progress::new(&manifest.id, manifest.rows, &telling);
-    let (orders, control) = control::wire();
+    let (orders, speaker, control) = control::wire();
+    let (attendance, teller) = Attendance::begin(scene, ready, folder, &settings.watching, speaker);
+    progress.tell_too(teller);
+    let live = Live::new(preparer.accounts().len(), attendance.news());
+    told(
+        folder,
+        Event::now("started")
+            .by(events::here())
+            .with("command", manifest.command.as_str())
+            .with("pending", recovery.tally.pending()),
+    );
     let (quiet, run_id) = (scene.global.quiet, manifest.id.clone());
     let again = if settings.by_url.is_empty() { "" } else { " --via URL" };
     let signals = tokio::spawn(orders.listen(move |order| {
         let line = match order {
-            Asked::Go => return,
-            Asked::Drain(_) => "stopping: waiting for what is in flight; once more to stop now",
-            Asked::Stop(_) => "stopping now: what was in flight is in doubt",
+            Wanted::Go => return,
+            Wanted::Drain(_) => "stopping: waiting for what is in flight; once more to stop now",
+            Wanted::Stop(_) => "stopping now: what was in flight is in doubt",
         };
         if !quiet {
             let _ = writeln!(std::io::stderr(), "{line}\nresume with: notify resume {run_id}{again}");
@@ -289,25 +371,30 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     let start = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());
     let journal = Arc::new(journal);
     let rules = settings.rules(folder);
-    let ended = run::run(preparer, journal.clone(), recovery, feed, rules, control, &mut progress).await;
+    let ended = run::run(preparer, journal.clone(), recovery, feed, rules, Wires { control, live }, &mut progress).await;
     signals.abort();
 
-    let (tally, mut exit, reasons) = match ended {
-        Ok(ending) => (ending.tally, ending.exit, ending.reasons),
-        Err(error) => (counted(folder, manifest), Exit::Disk, vec![error.to_string()]),
+    let (tally, mut exit, reasons, aborted) = match ended {
+        Ok(ending) => (ending.tally, ending.exit, ending.reasons, ending.aborted),
+        Err(error) => (counted(folder, manifest), Exit::Disk, vec![error.to_string()], false),
     };
     if let Err(error) = journal.end().await {
         exit = exit.worse(Exit::Disk);
         note(scene, &error.to_string());
     }
-    let ending = Ending { start, end: jiff::Timestamp::now(), status: status(exit, &tally).to_owned(), exit: exit.code() };
+    let status = if aborted && tally.pending() > 0 { ABORTED } else { status(exit, &tally) };
+    let ending = Ending { start, end: jiff::Timestamp::now(), status: status.to_owned(), exit: exit.code() };
     let written = files::write(folder, manifest, &ending);
     // The journal is the truth, also about what this process believes to have counted.
     let (paths, tally) = match &written {
         Ok((paths, told)) => (paths.clone(), told.clone()),
         Err(_) => (Paths::of(manifest), tally),
     };
-    progress.end(&totals::json(manifest, &ending, &tally, &paths));
+    let summary = totals::with_events(totals::json(manifest, &ending, &tally, &paths), folder);
+    progress.end(&summary);
+    let counts = [("sent", tally.sent), ("failed", tally.failed), ("in_doubt", tally.in_doubt), ("pending", tally.pending())];
+    let event = Event::now("ended").with("status", status).with("exit_code", exit.code());
+    told(folder, counts.into_iter().fold(event, |event, (name, count)| event.with(name, count)));
     let silent = scene.global.quiet && exit == Exit::Done;
     // An account that was halted while others of its pool did its work is told even then.
     if !silent || !reasons.is_empty() {
@@ -320,11 +407,22 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
             let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
         }
     }
+    attendance.end(manifest, &ending, &tally, &summary).await;
     if let Err(error) = written {
         return Err(Failure::new(Exit::Disk, error));
     }
     Ok(exit)
 }
+
+/// Into the events of the run: a telling, which is no reason to stop.
+pub(crate) fn told(folder: &RunFolder, event: Event) {
+    if let Err(error) = events::append(folder, &event) {
+        tracing::warn!(%error, "an event of the run could not be written");
+    }
+}
+
+/// How a run stands that somebody aborted.
+pub(crate) const ABORTED: &str = "aborted";
 
 /// What the journal says, where the flow could not.
 fn counted(folder: &RunFolder, manifest: &Manifest) -> Tally {

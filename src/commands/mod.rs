@@ -4,17 +4,24 @@ use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
 
 mod ask;
+mod attend;
 mod batch;
 mod check;
 mod completions;
 pub mod config;
+mod detach;
+mod events;
+mod find;
+mod guard;
 mod launch;
 mod man;
+mod notices;
 mod oneoff;
 mod open;
 mod plan;
 mod platforms;
 mod preview;
+mod prune;
 mod report;
 mod resume;
 mod retry;
@@ -22,7 +29,11 @@ mod runs;
 mod send;
 mod sink;
 mod status;
+mod steer;
+mod suppress;
 mod templates;
+mod wait;
+mod watch;
 
 /// Does what was asked.
 ///
@@ -39,8 +50,16 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&global, args),
         Command::Preview(args) => preview::run(&global, args).await,
         Command::Runs(args) => runs::run(&global, &args),
-        Command::Status(args) => status::run(&global, &args),
+        Command::Status(args) => status::run(&global, &args).await,
+        Command::Wait(args) => wait::run(&global, args).await,
+        Command::Pause(args) => steer::pause(&global, args).await,
+        Command::Abort(args) => steer::abort(&global, args).await,
+        Command::Set(args) => steer::set(&global, args).await,
+        Command::Events(args) => events::run(&global, args).await,
         Command::Report(args) => report::run(&global, &args),
+        Command::Find(args) => find::run(&global, &args),
+        Command::Suppress(args) => suppress::run(&global, args),
+        Command::Prune(args) => prune::run(&global, &args),
         Command::Platforms(args) => platforms::run(&global, args).await,
         Command::Templates(args) => templates::run(&global, args),
         Command::Config(args) => config::run(&global, &args),

@@ -26,6 +26,8 @@ pub(crate) struct Adopted {
     pub names: Vec<String>,
     /// Whom messages are for, where they say so.
     pub to: Vec<String>,
+    /// The text of all URLs as it was given; a secret.
+    pub url: Option<String>,
 }
 
 /// The URL or `@FILE` of the environment; a name of an account there is the config's matter.
@@ -64,6 +66,7 @@ pub(crate) fn adopt(config: &mut Config, via: &mut Option<String>) -> Result<Ado
         adopted.names.push(name);
     }
     *via = Some(steps.join(&THEN.to_string()));
+    adopted.url = Some(text).filter(|_| !adopted.names.is_empty());
     Ok(adopted)
 }
 
@@ -116,12 +119,13 @@ fn put(config: &mut Config, name: &str, one: OneOff) {
         platform: one.platform,
         limits: None,
         concurrency: None,
+        shaping: None,
         settings: one.settings,
     });
 }
 
 /// The text of `--via`, of the file that it names, or of the environment; `None` where there is neither, or the config's own will do.
-fn written(via: Option<&str>) -> Result<Option<String>, Failure> {
+pub(crate) fn written(via: Option<&str>) -> Result<Option<String>, Failure> {
     let Some(text) = via.map(str::to_owned).or_else(of_environment) else { return Ok(None) };
     let Some(path) = text.strip_prefix('@') else { return Ok(Some(text)) };
     let told = |what: &str| Failure::new(Exit::Usage, format!("--via @{path}: {what}"));

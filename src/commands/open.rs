@@ -70,6 +70,12 @@ pub(crate) fn print(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
+/// As [`print`]; false once nobody reads any more.
+pub(crate) fn still_read(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
 /// What every command that runs something is given.
 pub(crate) struct Scene<'a> {
     /// The config, read and checked.

@@ -4,21 +4,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ask;
+use super::attend;
+use super::detach::{self, Handover};
+use super::guard::{self, Named};
 use super::launch::{self, Going};
 use super::oneoff;
 use super::open;
 use super::open::Scene;
 use super::status;
+use super::steer;
 use crate::account::Account;
+use crate::changes::Changes;
+use crate::cli::safety::Lock;
 use crate::cli::{Global, Resume};
+use crate::control::Word;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::accounts::open_accounts;
-use crate::job::{Pinned, Settings};
+use crate::job::{self, Pinned, Settings};
+use crate::journal::events::{self, Event};
 use crate::journal::folder::RunFolder;
+use crate::journal::lock::RunLock;
 use crate::journal::recovery::{Decision, Keyed, Recovery};
 use crate::journal::runs::Summary;
 use crate::journal::writer::Journal;
+use crate::live::snapshot::Snapshot;
 use crate::prepare::Preparer;
 use crate::report::follower::Follower;
 use crate::rules::Doubt;
@@ -27,11 +37,29 @@ use crate::tally::Tally;
 
 /// Finishes the run.
 pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> {
+    if args.taken_over {
+        detach::leave_terminal();
+    }
+    under(global, args, None).await
+}
+
+/// As [`run`], where this process has the name of the run already.
+pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>) -> Result<Exit, Failure> {
     let state_dir = launch::state_dir(global)?;
     let folder = match &args.run {
         Some(id) => RunFolder::open(&state_dir, id).map_err(launch::folder_failure)?,
         None => newest_incomplete(&state_dir)?,
     };
+    if let Some(holder) = folder.holder().filter(|_| !args.taken_over) {
+        // One that is paused goes on; of any other it is told who works on it, below.
+        let spoken = steer::spoken(Word::Resume, args.reason.clone());
+        if let (true, text) = steer::ask(&state_dir, &folder, &holder, &spoken).await? {
+            if !global.quiet {
+                open::say(&text);
+            }
+            return Ok(Exit::Done);
+        }
+    }
     let lock = folder.lock().map_err(launch::lock_failure)?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
     // Looked at before anything is opened for writing, so that a run that is complete stays exactly as it is.
@@ -44,7 +72,18 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     }
     let mut settings: Settings = serde_json::from_value(manifest.settings.clone())
         .map_err(|e| Failure::new(Exit::BadInput, format!("the settings of run {} cannot be read: {e}", manifest.id)))?;
-    settings.amend(&args.flow);
+    let here = std::env::current_dir().unwrap_or_else(|_| settings.cwd.clone());
+    match detach::left(&folder).filter(|_| args.taken_over) {
+        Some(left) => settings = left,
+        // The first life of a run that was detached: everything is in its manifest.
+        None if args.taken_over => {}
+        None => {
+            settings.take_up(&Changes::of(&folder));
+            settings.amend(&args.flow);
+            settings.watching.amend(global, &args.flow.hooks, &here);
+        }
+    }
+    let before = folder.ended().map_or_else(|| "broken off".to_owned(), |ended| ended.ending.status);
 
     // The config as the run saw it, wherever this command was typed; flags of this command go over it.
     let global = Global {
@@ -60,12 +99,28 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let mut config = open::open_config_in(&global, Some(&settings.cwd))?;
     oneoff::adopt_again(&mut config, args.via.as_deref(), &settings, &manifest)?;
     let scene = Scene { config: &config, global: &global, state_dir };
+    if before == launch::ABORTED {
+        open::note(&scene, &format!("run {} was aborted; it is taken up again (notify events {})", manifest.id, manifest.id));
+    }
+    let named = match named {
+        Some(named) => Named::Held(named),
+        None => guard::take(&scene, settings.safeguards.name.as_deref(), Some(Lock::Fail)).await?,
+    };
+    // Whoever goes on under a profile for testers means it.
+    settings.safeguards.redirect_to = settings.safeguards.redirect_to.take().or_else(|| config.defaults.redirect_to.clone());
+    job::safety::settle(&mut settings, jiff::Timestamp::now())?;
 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
     let opening = settings.opening(&config, &manifest.id, &manifest.out);
     let opened = open_accounts(&config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
-    let preparer =
-        Arc::new(Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone()));
+    let begun = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());
+    let columns = Spool::open(folder.spool_dir()).map_err(|problem| Failure::new(Exit::Disk, problem))?.columns().to_vec();
+    let mut policy = job::safety::policy(&config, &settings, &opened.accounts, &scene.state_dir, begun, &columns)?;
+    let digest = manifest.template.as_ref().map(|template| template.digest.as_str());
+    let line = guard::others_of(&scene, &manifest, &settings)?;
+    policy.sent = guard::gather(&scene, &args.flow, &folder, &line, digest)?;
+    let preparer = Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone());
+    let preparer = Arc::new(preparer.with_priority(settings.precedence.priority).under(policy));
     launch::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
@@ -74,6 +129,8 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     // A list that came by a pipe has as many rows as reached the spool before the end.
     let rows = Spool::open(folder.spool_dir()).map_err(|problem| Failure::new(Exit::Disk, problem))?.rows();
     whole(&folder)?;
+    let ready = attend::ready(&scene, &settings, &manifest.id, &manifest.out).await?;
+    let begun = folder.journal_path().is_file();
     let (journal, mut recovery) = if folder.journal_path().is_file() {
         let follower = Follower::resume(&folder, &manifest).map_err(launch::report_failure)?;
         Journal::open(&folder, follower.into_follow()).map_err(disk)?
@@ -95,8 +152,8 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let doubtful = recovery.tally.undecided;
     if doubtful == 0 && recovery.tally.pending() == 0 {
         // Every row is settled and only the end was not told: the report could not be written, say. It is made now.
-        let going =
-            Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed: Feed::Spool };
+        let feed = Feed::Spool;
+        let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready };
         return launch::go(&scene, &args.flow, going).await;
     }
     let on_terminal = ask::on_terminal();
@@ -130,10 +187,24 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         }
         Doubt::Ask => {}
     }
-    let going =
-        Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed: Feed::Spool };
+    if args.flow.hooks.detach {
+        journal.close().await.map_err(disk)?;
+        // Ports are for the process that goes on.
+        drop((ready, preparer));
+        detach::leave(&folder, &settings)?;
+        let url = oneoff::written(args.via.as_deref())?.filter(|_| !settings.by_url.is_empty());
+        let handover = Handover { global: &global, state_dir: &scene.state_dir, folder: &folder, url, json: args.flow.json };
+        return handover.give(lock).await;
+    }
+    if begun {
+        let mut event = Event::now("resumed").by(events::here()).with("before", before).with("pending", recovery.tally.pending());
+        event.why.clone_from(&args.reason);
+        launch::told(&folder, event);
+    }
+    let feed = Feed::Spool;
+    let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready };
     let exit = launch::go(&scene, &args.flow, going).await?;
-    drop(lock);
+    drop((lock, named));
     Ok(exit)
 }
 
@@ -161,13 +232,19 @@ fn whole(folder: &RunFolder) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The newest run that nobody works on and that has something left to do.
+/// The newest run that has something left to do, and that nobody works on or whoever does has paused.
 fn newest_incomplete(state_dir: &Path) -> Result<RunFolder, Failure> {
     let all = status::all(state_dir);
     let held = all.iter().rev().find(|(_, _, summary)| summary.holder.is_some());
     let held = held.and_then(|(folder, _, _)| folder.lock().err()).map(launch::lock_failure);
     let unended = |summary: &Summary| summary.holder.is_none() && summary.ended.is_none();
-    match all.into_iter().rev().find(|(_, _, summary)| summary.is_resumable() || unended(summary)) {
+    // What a person has aborted is taken up only by its name.
+    let aborted = |summary: &Summary| summary.ended.as_ref().is_some_and(|ended| ended.ending.status == launch::ABORTED);
+    let paused = |folder: &RunFolder| Snapshot::of(folder).is_some_and(|snapshot| snapshot.state == "paused");
+    let wants = |folder: &RunFolder, summary: &Summary| {
+        ((summary.is_resumable() || unended(summary)) && !aborted(summary)) || (summary.holder.is_some() && paused(folder))
+    };
+    match all.into_iter().rev().find(|(folder, _, summary)| wants(folder, summary)) {
         Some((folder, _, _)) => Ok(folder),
         // What could be resumed is being worked on.
         None => Err(held.unwrap_or_else(|| Failure::new(Exit::NothingToDo, "every run is complete: there is nothing to resume"))),

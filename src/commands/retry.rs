@@ -25,7 +25,7 @@ use crate::template::source_files::TemplateFiles;
 pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failure> {
     let only = Only::parse(&args.only)?;
     let mut config = open::open_config(global)?;
-    let by_url = oneoff::adopt(&mut config, &mut args.target.via)?.names;
+    let adopted = oneoff::adopt(&mut config, &mut args.target.via)?;
     let state_dir = launch::state_dir(global)?;
     let scene = Scene { config: &config, global, state_dir };
 
@@ -66,7 +66,8 @@ pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failur
         filtered.insert(file).0.clone()
     };
 
-    let mut settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
+    let mut settings =
+        Settings { by_url: adopted.names, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
     let account =
         if args.target.via.is_none() { first.account.clone().filter(|name| config.account(name).is_ok()) } else { None };
     if let Some(account) = account {
@@ -92,6 +93,7 @@ pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failur
         skip_invalid: args.skip_invalid,
         stream: false,
         name: Some(name),
+        url: adopted.url,
     };
     let exit = launch::launch(&scene, order, &args.flow, &args.new).await;
     drop((made, filtered));

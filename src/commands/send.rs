@@ -41,7 +41,7 @@ pub(crate) async fn run(global: &Global, mut args: Send) -> Result<Exit, Failure
     let mut config = open::open_config(global)?;
     let adopted = oneoff::adopt(&mut config, &mut args.target.via)?;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
-    let by_url = adopted.names;
+    let (by_url, url) = (adopted.names, adopted.url);
     let settings = Settings { by_url, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
     let to = if args.to.is_empty() { adopted.to } else { args.to };
     let mut each: Vec<serde_json::Value> = to.iter().map(|to| json!({ "to": to })).collect();
@@ -77,6 +77,7 @@ pub(crate) async fn run(global: &Global, mut args: Send) -> Result<Exit, Failure
         skip_invalid: false,
         stream: false,
         name: None,
+        url,
     };
     launch::launch(&scene, order, &args.flow, &args.new).await
 }

@@ -1,13 +1,18 @@
 //! `notify status`: how a run stands, also while another process works on it.
 
 use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::ask;
-use super::{launch, open};
+use super::{launch, open, watch};
 use crate::cli::{Global, Status};
+use crate::config::duration;
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::{Manifest, RunFolder};
 use crate::journal::runs::Summary;
+use crate::live::snapshot::Snapshot;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
 
@@ -61,41 +66,212 @@ pub(crate) fn word(summary: &Summary) -> String {
     }
 }
 
-/// Tells it.
-pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
-    let folder = folder(global, args.run.as_deref())?;
-    let manifest = folder.manifest().map_err(launch::folder_failure)?;
-    let summary = summary(&folder, &manifest);
-    let status = word(&summary);
-    let tally = summary.tally.unwrap_or_else(|| Tally::new(manifest.rows));
-    if args.json {
-        let mut tree = serde_json::json!({
-            "run": manifest.id, "lineage": manifest.lineage, "parent": manifest.parent, "status": status,
-            "created": manifest.created, "command": manifest.command, "input": manifest.input, "out": manifest.out,
-            "total": tally.total, "sent": tally.sent, "failed": tally.failed, "in_doubt": tally.in_doubt,
-            "skipped": tally.skipped, "pending": tally.pending(), "errors_by_type": tally.kinds, "accounts": tally.accounts,
-        });
-        if let (Some(fields), Some(holder)) = (tree.as_object_mut(), folder.holder()) {
-            fields.insert("pid".into(), holder.pid.into());
-        }
-        open::print(&format!("{tree}\n"));
-        return Ok(Exit::Done);
+/// How a run stands: what its files say, and what the process that works on it shows.
+pub(crate) struct Stand {
+    pub(crate) manifest: Manifest,
+    pub(crate) summary: Summary,
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+impl Stand {
+    /// Of that run.
+    ///
+    /// # Errors
+    /// Its manifest cannot be read.
+    pub(crate) fn of(folder: &RunFolder) -> Result<Self, Failure> {
+        let manifest = folder.manifest().map_err(launch::folder_failure)?;
+        // What the process shows costs one small file; what the journal says a look at every row.
+        let snapshot = Snapshot::of(folder);
+        let summary = match &snapshot {
+            Some(_) => Summary { holder: folder.holder(), ended: None, tally: None },
+            None => summary(folder, &manifest),
+        };
+        // It may have ended between the two looks.
+        let (snapshot, summary) = match summary.holder {
+            None if snapshot.is_some() => (None, self::summary(folder, &manifest)),
+            _ => (snapshot, summary),
+        };
+        Ok(Stand { manifest, summary, snapshot })
     }
-    let mut text = format!("run      {}\nstatus   {}", manifest.id, status);
-    if let Some(holder) = folder.holder() {
+
+    fn word(&self) -> String {
+        self.snapshot.as_ref().map_or_else(|| word(&self.summary), |snapshot| snapshot.state.clone())
+    }
+
+    fn counts(&self) -> [(&'static str, u64); 6] {
+        let of = |total, sent, failed, in_doubt, skipped, pending| {
+            [
+                ("total", total),
+                ("sent", sent),
+                ("failed", failed),
+                ("in doubt", in_doubt),
+                ("skipped", skipped),
+                ("pending", pending),
+            ]
+        };
+        match (&self.snapshot, &self.summary.tally) {
+            (Some(now), _) => of(now.total, now.sent, now.failed, now.in_doubt, now.skipped, now.pending),
+            (None, Some(tally)) => of(tally.total, tally.sent, tally.failed, tally.in_doubt, tally.skipped, tally.pending()),
+            (None, None) => of(self.manifest.rows, 0, 0, 0, 0, self.manifest.rows),
+        }
+    }
+}
+
+/// Tells it.
+pub(crate) async fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
+    let folder = folder(global, args.run.as_deref())?;
+    if args.watch {
+        return watch::run(&folder, args.json).await;
+    }
+    let stand = Stand::of(&folder)?;
+    open::print(&if args.json { format!("{}\n", json(&stand)) } else { text(&stand) });
+    Ok(Exit::Done)
+}
+
+/// All of it as one object.
+pub(crate) fn json(stand: &Stand) -> Value {
+    let Stand { manifest, summary, snapshot } = stand;
+    let mut tree = serde_json::json!({
+        "run": manifest.id, "lineage": manifest.lineage, "parent": manifest.parent, "status": stand.word(),
+        "created": manifest.created, "command": manifest.command, "input": manifest.input, "out": manifest.out,
+    });
+    let Some(fields) = tree.as_object_mut() else { return tree };
+    match (snapshot, &summary.tally) {
+        (Some(snapshot), _) => {
+            if let Ok(Value::Object(all)) = serde_json::to_value(snapshot) {
+                fields.extend(all);
+            }
+        }
+        (None, tally) => {
+            let tally = tally.clone().unwrap_or_else(|| Tally::new(manifest.rows));
+            for (name, value) in [
+                ("total", tally.total),
+                ("sent", tally.sent),
+                ("failed", tally.failed),
+                ("in_doubt", tally.in_doubt),
+                ("skipped", tally.skipped),
+                ("pending", tally.pending()),
+            ] {
+                fields.insert(name.to_owned(), value.into());
+            }
+            fields.insert("errors_by_type".to_owned(), serde_json::json!(tally.kinds));
+            fields.insert("accounts".to_owned(), serde_json::json!(tally.accounts));
+            if let Some(ended) = &summary.ended {
+                fields.insert("exit_code".to_owned(), ended.ending.exit.into());
+            }
+        }
+    }
+    if let Some(holder) = &summary.holder {
+        fields.insert("pid".to_owned(), holder.pid.into());
+    }
+    tree
+}
+
+/// A screen for people.
+pub(crate) fn text(stand: &Stand) -> String {
+    let mut text = format!("run      {}\nstatus   {}", stand.manifest.id, stand.word());
+    if let Some(holder) = &stand.summary.holder {
         text.push_str(&format!(" (pid {})", holder.pid));
     }
-    text.push_str(&format!("\ninput    {}\n", manifest.input));
-    for (name, count) in [
-        ("total", tally.total),
-        ("sent", tally.sent),
-        ("failed", tally.failed),
-        ("in doubt", tally.in_doubt),
-        ("skipped", tally.skipped),
-        ("pending", tally.pending()),
-    ] {
+    let because = stand.snapshot.as_ref().and_then(|snapshot| snapshot.because.as_ref());
+    text.push_str(&because.map(|because| format!(", {because}")).unwrap_or_default());
+    text.push_str(&format!("\ninput    {}\n", stand.manifest.input));
+    for (name, count) in stand.counts() {
         text.push_str(&format!("{name:<8} {}\n", ask::grouped(count)));
     }
-    open::print(&text);
-    Ok(Exit::Done)
+    if let Some(snapshot) = &stand.snapshot {
+        text.push_str(&going(snapshot));
+    }
+    text
+}
+
+/// What only a run that goes has: its speed, and what each account is doing.
+fn going(now: &Snapshot) -> String {
+    let mut text = format!("rate     {:.1}/s", now.rate);
+    if let Some(eta) = now.eta {
+        text.push_str(&format!(", about {} left", duration::format(Duration::from_secs(eta))));
+    }
+    text.push('\n');
+    if let Some(next) = &now.next_retry {
+        text.push_str(&format!("retry    next at {} by {}\n", clock(&next.at), next.account));
+    }
+    for queue in now.priorities.iter().filter(|_| now.priorities.len() > 1) {
+        text.push_str(&format!(
+            "{:<8} {} pending, {} sending, {} resting, {} sent\n",
+            queue.priority,
+            ask::grouped(queue.pending),
+            ask::grouped(queue.sending),
+            ask::grouped(queue.resting),
+            ask::grouped(queue.sent)
+        ));
+    }
+    for (name, value) in &now.set {
+        text.push_str(&format!("set      {name}={value}\n"));
+    }
+    if let Some(metrics) = &now.metrics {
+        text.push_str(&format!("metrics  http://{metrics}/metrics\n"));
+    }
+    for (name, account) in &now.accounts {
+        let (queue, workers) = (account.queue, account.workers);
+        text.push_str(&format!(
+            "\n{name} ({})\n  {} sent, {} failed, {} in doubt; {} waiting, {} sending, {} resting\n  {} workers: {} sending, {} resting, {} idle",
+            account.platform,
+            ask::grouped(account.counts.sent),
+            ask::grouped(account.counts.failed),
+            ask::grouped(account.counts.in_doubt),
+            ask::grouped(queue.waiting),
+            ask::grouped(queue.sending),
+            ask::grouped(queue.resting),
+            account.width,
+            workers.sending,
+            workers.resting,
+            workers.idle
+        ));
+        if let Some(below) = account.latency.below(0.95) {
+            text.push_str(&format!("; 95 % of requests below {below} s"));
+        }
+        text.push('\n');
+        for (priority, queue) in account.priorities.iter().filter(|_| account.priorities.len() > 1) {
+            text.push_str(&format!(
+                "  {priority}: {} waiting, {} sending, {} resting\n",
+                ask::grouped(queue.waiting),
+                ask::grouped(queue.sending),
+                ask::grouped(queue.resting)
+            ));
+        }
+        if let Some(rate) = &account.rate_limit {
+            text.push_str(&format!("  no faster than {rate}\n"));
+        }
+        if account.breaker != "closed" {
+            text.push_str(&format!("  breaker {}\n", account.breaker.replace('_', " ")));
+        }
+        if let Some(until) = &account.held_until {
+            let why = account.held_why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            text.push_str(&format!("  held until {}{why}\n", clock(until)));
+        }
+        if let Some(why) = &account.halted {
+            text.push_str(&format!("  halted: {why}\n"));
+        }
+    }
+    text
+}
+
+/// The time of the day here, of a moment told in UTC.
+fn clock(moment: &str) -> String {
+    let here = |at: jiff::Timestamp| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%T").to_string();
+    moment.parse().map_or_else(|_| moment.to_owned(), here)
+}
+
+/// All that matters in one line.
+pub(crate) fn line(stand: &Stand) -> String {
+    let mut line = format!("{} {}", stand.manifest.id, stand.word());
+    for (name, count) in stand.counts() {
+        line.push_str(&format!(", {name} {count}"));
+    }
+    if let Some(now) = &stand.snapshot {
+        line.push_str(&format!(", {} sending, {} resting, {:.1}/s", now.queue.sending, now.queue.resting, now.rate));
+        let eta = now.eta.map(|eta| format!(", {} left", duration::format(Duration::from_secs(eta))));
+        line.push_str(&eta.unwrap_or_default());
+    }
+    line
 }

@@ -4,6 +4,8 @@ use serde::Deserialize as _;
 
 use super::defaults::{Defaults, Mistake, count};
 use super::literal::{is_literal, is_reference, is_secret_key};
+use super::recovery::{self, Recovery};
+use super::scheduler::Scheduler;
 use super::schema::{ACCOUNT, LATER, LIMIT, PROFILE, TOP, has, help, names};
 use super::sentence::{Misfit, retold, shown};
 use super::source::Sources;
@@ -76,7 +78,21 @@ fn part(key: &str, node: &Node, sources: &Sources, found: &mut Findings) -> bool
                 found.problem(sources, at, &mark, misfit.what, misfit.help);
             }
         }
+        "scheduler" => {
+            let mut mistakes = Vec::new();
+            let _ = Scheduler::read(node, &mut mistakes);
+            for Mistake { at, mark, misfit } in mistakes {
+                found.problem(sources, at, &mark, misfit.what, misfit.help);
+            }
+        }
         "accounts" => accounts(node, sources, found),
+        "recovery" => {
+            let mut mistakes = Vec::new();
+            let _ = Recovery::read(node, &mut mistakes);
+            for Mistake { at, mark, misfit } in mistakes {
+                found.problem(sources, at, &mark, misfit.what, misfit.help);
+            }
+        }
         "templates" | "platforms" => folders(key, node, sources, found),
         _ => return false,
     }
@@ -155,6 +171,11 @@ fn accounts(node: &Node, sources: &Sources, found: &mut Findings) {
                         for Mistake { at, mark, misfit } in mistakes {
                             found.problem(sources, at, &mark, format!("account {name}: `limits`: {}", misfit.what), misfit.help);
                         }
+                    }
+                }
+                "shaping" => {
+                    for Mistake { at, mark, misfit } in recovery::shaping(node).err().into_iter().flatten() {
+                        found.problem(sources, at, &mark, format!("account {name}: `shaping`: {}", misfit.what), misfit.help);
                     }
                 }
                 "concurrency" => {
@@ -325,6 +346,9 @@ pub(crate) enum Delicate {
 /// The key of an account that is run for each delivery.
 const COMMAND: &str = "command";
 
+/// The keys of `defaults:` that are run beside a run.
+const HOOKS: [&str; 2] = ["on_result", "on_finish"];
+
 /// Everything in a file that the file's owner and mode matter for.
 pub(crate) fn delicate(root: &Node, found: &mut Vec<Delicate>) {
     for entry in root.entries() {
@@ -356,7 +380,7 @@ fn delicate_in(inside: &str, entry: &Entry, found: &mut Vec<Delicate>) {
             found.push(delicate);
         }
     };
-    if entry.key.ends_with("_cmd") {
+    if entry.key.ends_with("_cmd") || HOOKS.contains(&entry.key.as_str()) {
         return add(Delicate::Command { key: entry.key.clone(), at: entry.at });
     }
     if is_reference(&entry.node) {

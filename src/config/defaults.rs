@@ -12,8 +12,11 @@ use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
 use crate::cost::Caps;
+use crate::hook::notice::Notices;
 use crate::limit::Quota;
+use crate::priority::{BadPriority, Priority};
 use crate::problem::did_you_mean;
+use crate::recovery::threshold::Threshold;
 
 /// The `defaults:` block. Every value is absent until somebody wrote it, so that a flag, or the caller's own default, can stand in.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,6 +29,10 @@ pub struct Defaults {
     pub batch_size: Option<NonZeroUsize>,
     /// A pace over all accounts' own.
     pub rate: Option<Quota>,
+    /// What rows are worth that say nothing of it.
+    pub priority: Option<Priority>,
+    /// Critical rows go first alone.
+    pub strict_priority: Option<bool>,
     /// What the final failure of a row does to the run.
     pub on_error: Option<OnError>,
     /// What bad rows do to a run before it starts.
@@ -56,6 +63,42 @@ pub struct Defaults {
     pub from: Option<String>,
     /// `--reply-to`.
     pub reply_to: Option<String>,
+    /// `--on-result`.
+    pub on_result: Option<String>,
+    /// `--on-finish`.
+    pub on_finish: Option<String>,
+    /// `--notify-on`.
+    pub notify_on: Option<Notices>,
+    /// `--metrics-file`.
+    pub metrics_file: Option<String>,
+    /// `--metrics-listen`, as it was written.
+    pub metrics_listen: Option<String>,
+    /// So many failures, or such a share, stop the run.
+    pub halt_on_failures: Option<Threshold>,
+    /// Rows that must be settled before a share counts.
+    pub halt_min: Option<u64>,
+    /// Rows that go first.
+    pub canary: Option<u64>,
+    /// How long the run waits after them.
+    pub hold: Option<Duration>,
+    /// Outside of these windows nothing leaves; checked when a run is made.
+    pub window: Option<String>,
+    /// The time zone of windows and moments.
+    pub tz: Option<String>,
+    /// The column with the time zone of its row.
+    pub tz_column: Option<String>,
+    /// Rows that were not sent for so long are skipped.
+    pub expires: Option<Duration>,
+    /// What to do while another process has the same `--name`.
+    pub lock: Option<Lock>,
+    /// So many days long the same list is not sent again; 0 is never compared.
+    pub duplicate_days: Option<u32>,
+    /// Every message goes there.
+    pub redirect_to: Option<String>,
+    /// Nothing goes elsewhere.
+    pub allow_domain: Option<Vec<String>>,
+    /// Addresses that a service calls gone are suppressed.
+    pub suppress_gone: Option<bool>,
 }
 
 /// The `retries:` block.
@@ -187,6 +230,18 @@ words! {
     }
 }
 
+words! {
+    /// What to do while another process has the same `--name`.
+    Lock {
+        /// Wait until it is free.
+        Wait = "wait",
+        /// End, and say who has it.
+        Fail = "fail",
+        /// End well, and leave it to them.
+        Skip = "skip",
+    }
+}
+
 /// A mistake in a block: where, the text to mark, and what.
 pub(crate) struct Mistake {
     pub at: Place,
@@ -204,6 +259,8 @@ impl Defaults {
             concurrency: reader.take("concurrency", width),
             batch_size: reader.take("batch_size", count),
             rate: reader.take("rate", quota),
+            priority: reader.take("priority", priority),
+            strict_priority: reader.take("strict_priority", truth),
             on_error: reader.take("on_error", word),
             on_invalid: reader.take("on_invalid", word),
             in_doubt: reader.take("in_doubt", word),
@@ -218,6 +275,24 @@ impl Defaults {
             lenient: reader.take("lenient", truth),
             from: reader.take("from", text),
             reply_to: reader.take("reply_to", text),
+            on_result: reader.take("on_result", text),
+            on_finish: reader.take("on_finish", text),
+            notify_on: reader.take("notify_on", word),
+            metrics_file: reader.take("metrics_file", text),
+            metrics_listen: reader.take("metrics_listen", text),
+            halt_on_failures: reader.take("halt_on_failures", threshold),
+            halt_min: reader.take("halt_min", whole),
+            canary: reader.take("canary", |node| count(node).map(|rows| rows.get() as u64)),
+            hold: reader.take("hold", time),
+            window: reader.take("window", text),
+            tz: reader.take("tz", text),
+            tz_column: reader.take("tz_column", text),
+            expires: reader.take("expires", some_time),
+            lock: reader.take("lock", word),
+            duplicate_days: reader.take("duplicate_days", small),
+            redirect_to: reader.take("redirect_to", text),
+            allow_domain: reader.take("allow_domain", texts),
+            suppress_gone: reader.take("suppress_gone", truth),
             retries: Retries::read(block, reader.mistakes),
         }
     }
@@ -247,15 +322,15 @@ impl Retries {
 }
 
 /// One block being read.
-struct Reader<'a> {
-    block: &'a Node,
-    name: &'static str,
-    known: Vec<&'static str>,
-    mistakes: &'a mut Vec<Mistake>,
+pub(super) struct Reader<'a> {
+    pub(super) block: &'a Node,
+    pub(super) name: &'static str,
+    pub(super) known: Vec<&'static str>,
+    pub(super) mistakes: &'a mut Vec<Mistake>,
 }
 
 impl Reader<'_> {
-    fn unknown(&mut self) {
+    pub(super) fn unknown(&mut self) {
         if !matches!(self.block.kind, Kind::Map(_) | Kind::Null) {
             let misfit = Misfit { what: format!("`{}` takes keys, not {}", self.name, shown(self.block)), help: None };
             self.mistakes.push(Mistake { at: self.block.at, mark: String::new(), misfit });
@@ -267,7 +342,7 @@ impl Reader<'_> {
         }
     }
 
-    fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, String>) -> Option<T> {
         let entry = self.block.entry(key).filter(|entry| !entry.node.is_null())?;
         match read(&entry.node) {
             Ok(value) => Some(value),
@@ -290,6 +365,13 @@ fn text(node: &Node) -> Result<String, String> {
     }
 }
 
+fn texts(node: &Node) -> Result<Vec<String>, String> {
+    match &node.kind {
+        Kind::List(items) => items.iter().map(text).collect(),
+        _ => text(node).map(|one| vec![one]),
+    }
+}
+
 fn caps(node: &Node) -> Result<Caps, String> {
     match &node.kind {
         Kind::Number(number) => number.to_string().parse(),
@@ -297,8 +379,12 @@ fn caps(node: &Node) -> Result<Caps, String> {
     }
 }
 
-fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
+pub(super) fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
     text(node)?.parse()
+}
+
+fn priority(node: &Node) -> Result<Priority, String> {
+    text(node)?.parse().map_err(|bad: BadPriority| bad.to_string())
 }
 
 fn dedupe(node: &Node) -> Result<Dedupe, String> {
@@ -352,7 +438,7 @@ fn truth(node: &Node) -> Result<bool, String> {
     }
 }
 
-fn time(node: &Node) -> Result<Duration, String> {
+pub(super) fn time(node: &Node) -> Result<Duration, String> {
     match &node.kind {
         Kind::Text(text) => duration::parse(text),
         Kind::Number(number) => duration::parse(&number.to_string()),
@@ -362,6 +448,14 @@ fn time(node: &Node) -> Result<Duration, String> {
 
 fn some_time(node: &Node) -> Result<Duration, String> {
     time(node).and_then(|length| if length.is_zero() { Err("write a length of time above 0".to_owned()) } else { Ok(length) })
+}
+
+fn threshold(node: &Node) -> Result<Threshold, String> {
+    match &node.kind {
+        Kind::Number(number) => number.to_string().parse(),
+        Kind::Text(text) => text.parse(),
+        _ => Err(format!("write a share such as 5%, or a number above 0, not {}", shown(node))),
+    }
 }
 
 fn quota(node: &Node) -> Result<Quota, String> {

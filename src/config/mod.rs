@@ -12,6 +12,7 @@ use self::account::AccountConfig;
 use self::check::Findings;
 use self::defaults::Defaults;
 use self::layer::Layers;
+use self::scheduler::Scheduler;
 use self::source::Sources;
 use self::tree::{Entry, Kind, Node, Place};
 use crate::cost::Cost;
@@ -26,7 +27,9 @@ mod file;
 mod layer;
 mod literal;
 mod paths;
+pub mod recovery;
 mod request;
+pub mod scheduler;
 pub mod schema;
 pub mod secret;
 mod sentence;
@@ -52,6 +55,10 @@ const MOST_PROBLEMS: usize = 50;
 pub struct Config {
     /// The `defaults:` block.
     pub defaults: Defaults,
+    /// The `scheduler:` block.
+    pub scheduler: Scheduler,
+    /// The `recovery:` block.
+    pub recovery: recovery::Recovery,
     /// By name; `outbox` is always there.
     pub accounts: BTreeMap<Arc<str>, AccountConfig>,
     /// What messages of an account cost, where it says so.
@@ -82,6 +89,8 @@ impl Config {
         paths::absolute(&mut tree, &sources, request);
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
+        let scheduler = tree.get("scheduler").map(|block| Scheduler::read(block, &mut Vec::new())).unwrap_or_default();
+        let recovery = tree.get("recovery").map(|block| recovery::Recovery::read(block, &mut Vec::new())).unwrap_or_default();
         let definitions =
             paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
         let template_dirs = paths::folders(
@@ -98,6 +107,8 @@ impl Config {
         accounts.entry(Arc::from(OUTBOX)).or_insert_with(AccountConfig::outbox);
         let config = Config {
             defaults,
+            scheduler,
+            recovery,
             accounts,
             costs,
             template_dirs,
@@ -260,6 +271,7 @@ fn accounts(
             platform,
             limits: node.get("limits").filter(|limits| !limits.is_null()).and_then(|limits| check::limits(limits).ok()),
             concurrency: node.get("concurrency").and_then(|width| defaults::count(width).ok()),
+            shaping: node.get("shaping").filter(|shaping| !shaping.is_null()).and_then(|node| recovery::shaping(node).ok()),
             settings: tree::mapping(&settings),
         };
         accounts.insert(name, account);

@@ -18,21 +18,21 @@ const fn key(name: &'static str, takes: &'static str, default: &'static str) -> 
 }
 
 /// Keys of the file itself.
-pub const TOP: [Key; 6] = [
+pub const TOP: [Key; 8] = [
     key("version", "1", "1"),
     key("defaults", "keys", ""),
     key("accounts", "accounts by name", ""),
     key("profiles", "profiles by name", ""),
     key("templates", "a folder or a list of folders", "./templates"),
     key("platforms", "a folder or a list of folders", "~/.config/notify/platforms"),
+    key("recovery", "keys", ""),
+    key("scheduler", "keys", ""),
 ];
 
 /// Keys of the file that are understood by later versions: accepted, and told by `config check`.
-pub const LATER: [Key; 8] = [
-    key("recovery", "keys", ""),
+pub const LATER: [Key; 6] = [
     key("events", "keys", ""),
     key("batch_events", "keys", ""),
-    key("scheduler", "keys", ""),
     key("alerts", "keys", ""),
     key("weights", "keys", ""),
     key("on_status", "keys", ""),
@@ -40,11 +40,13 @@ pub const LATER: [Key; 8] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 19] = [
+pub const DEFAULTS: [Key; 39] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
     key("rate", "a rate such as 10/s", ""),
+    key("priority", "low, normal, high or critical", "normal"),
+    key("strict_priority", "true or false", "false"),
     key("on_error", "continue, abort or retry", "continue"),
     key("on_invalid", "refuse or skip", "refuse"),
     key("in_doubt", "ask, skip or resend", "ask"),
@@ -60,6 +62,24 @@ pub const DEFAULTS: [Key; 19] = [
     key("lenient", "true or false", "false"),
     key("from", "a sender", "the account's"),
     key("reply_to", "an address", "the account's"),
+    key("on_result", "a line for sh", ""),
+    key("on_finish", "a line for sh", ""),
+    key("notify_on", "finish=ACCOUNT,halt=ACCOUNT", ""),
+    key("metrics_file", "a file", ""),
+    key("metrics_listen", "an address, or a port of this machine", ""),
+    key("halt_on_failures", "a share such as 5%, or a number above 0", ""),
+    key("halt_min", "a number", "50"),
+    key("canary", "a number above 0", ""),
+    key("hold", "a length of time", "1m"),
+    key("window", "windows such as Mon-Fri 08:00-18:00", ""),
+    key("tz", "a time zone", "this machine's"),
+    key("tz_column", "a column", "_tz"),
+    key("expires", "a length of time", ""),
+    key("lock", "wait, fail or skip", "fail"),
+    key("duplicate_days", "a number", "7"),
+    key("redirect_to", "an address", ""),
+    key("allow_domain", "a domain or a list of them", ""),
+    key("suppress_gone", "true or false", "false"),
 ];
 
 /// Keys of `defaults.retries:`.
@@ -70,12 +90,44 @@ pub const RETRIES: [Key; 4] = [
     key("max_delay", "a length of time", "5m"),
 ];
 
+/// Keys of `scheduler:`.
+pub const SCHEDULER: [Key; 2] = [key("strategy", "weighted or strict", "weighted"), key("weights", "keys", "")];
+
+/// Keys of `scheduler.weights:`.
+pub const WEIGHTS: [Key; 4] = [
+    key("low", "a number from 1 to 1000", "1"),
+    key("normal", "a number from 1 to 1000", "2"),
+    key("high", "a number from 1 to 1000", "4"),
+    key("critical", "a number from 1 to 1000", "8"),
+];
+
+/// Rules of `recovery:`, with its keys; the defaults are those of the founding design.
+pub const RECOVERY: [(&str, [Key; 3]); 2] = [
+    (
+        "network",
+        [
+            key("over", "a share from 0 to 1", "0.8"),
+            key("action", "none, retry_all, selective, throttle or circuit_break", "retry_all"),
+            key("delay", "a length of time", "5m"),
+        ],
+    ),
+    (
+        "rate_limit",
+        [
+            key("over", "a share from 0 to 1", "0.5"),
+            key("action", "none, retry_all, selective, throttle or circuit_break", "throttle"),
+            key("delay", "a length of time", "10m"),
+        ],
+    ),
+];
+
 /// Keys of every account, whatever its platform.
-pub const ACCOUNT: [Key; 4] = [
+pub const ACCOUNT: [Key; 5] = [
     key("platform", "a platform", ""),
     key("limits", "a list of rates", "the platform's"),
     key("concurrency", "a number above 0", "the platform's"),
     key("cost", "an amount and its currency, such as 0.045 CNY, or keys", ""),
+    key("shaping", "off, or a list of rules", "presets of the big mail providers"),
 ];
 
 /// Keys of a rate that is written as keys.
@@ -86,9 +138,9 @@ pub const LIMIT: [Key; 3] = [
 ];
 
 /// Keys of a profile: those of the file, except `version` and `profiles`.
-pub const PROFILE: [&str; 4] = ["defaults", "accounts", "templates", "platforms"];
+pub const PROFILE: [&str; 6] = ["defaults", "accounts", "templates", "platforms", "recovery", "scheduler"];
 
-/// The one key of a profile that this version knows and cannot keep. It protects people from mail, so it is never passed over in silence.
+/// A key of a profile that stands for that of its `defaults`.
 pub const REDIRECT: &str = "redirect_to";
 
 /// Whether the table has that key.

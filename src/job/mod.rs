@@ -12,19 +12,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::backoff::Backoff;
+use crate::changes::Changes;
 use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::config::defaults::{self, Defaults, Width};
 use crate::exit::{Exit, Failure};
 use crate::job::accounts::addressing_of;
+use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::plan::{Census, Counts};
 use crate::platform::Opening;
+use crate::policy::Safeguards;
 use crate::prepare::{Bad, Prepared, Preparer};
+use crate::priority::Precedence;
 use crate::problem::{self, Problem};
-use crate::recipient::{Addressing, Vars};
+use crate::recipient::{Addressing, Skip, Vars};
+use crate::recovery::policy::{self, Policy};
 use crate::rules::{Doubt, OnError, Rules};
+use crate::schedule::Schedule;
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
 use crate::template::compiled::{Options, Template};
@@ -32,6 +38,9 @@ use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
 pub mod planned;
+pub mod precedence;
+pub mod safety;
+pub mod watching;
 
 /// Rows checked in one piece by all cores.
 const CHECK_CHUNK: usize = 4096;
@@ -65,6 +74,9 @@ pub struct Settings {
     pub batch_size: Option<NonZeroUsize>,
     /// `--rate`.
     pub rate: Option<Quota>,
+    /// `--priority --strict-priority` and the weights.
+    #[serde(default)]
+    pub precedence: Precedence,
     /// `--deadline`.
     pub deadline: Option<Duration>,
     /// `--timeout`.
@@ -94,9 +106,21 @@ pub struct Settings {
     /// Accounts that a URL of the command line made, in its order; what stood in the URL is kept nowhere.
     #[serde(default)]
     pub by_url: Vec<String>,
+    /// `recovery:`, `--halt-on-failures --halt-min --canary --hold`.
+    #[serde(default)]
+    pub recovery: Policy,
     /// `--platform-file`, absolute.
     #[serde(default)]
     pub platform_files: Vec<PathBuf>,
+    /// Hooks, notices, metrics.
+    #[serde(default)]
+    pub watching: Watching,
+    /// When rows leave.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What keeps the run from harm.
+    #[serde(default)]
+    pub safeguards: Safeguards,
 }
 
 /// Rows of one journal group where `-b` does not say.
@@ -157,6 +181,7 @@ impl Settings {
             concurrency: flow.concurrency.or(fixed),
             batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
+            precedence: precedence::of(config, &flow.order),
             deadline: flow.deadline.or(*deadline),
             timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
             final_timeout: flow.final_timeout.or(*final_timeout),
@@ -169,9 +194,43 @@ impl Settings {
             one_template: false,
             accounts: Vec::new(),
             by_url: Vec::new(),
+            recovery: Policy {
+                network: config.recovery.network,
+                rate_limit: config.recovery.rate_limit,
+                halt_on_failures: flow.halt.halt_on_failures.or(config.defaults.halt_on_failures),
+                halt_min: flow.halt.halt_min.or(config.defaults.halt_min).unwrap_or(policy::HALT_MIN),
+                canary: config.defaults.canary,
+                hold: config.defaults.hold.unwrap_or(policy::HOLD),
+            },
             platform_files: global.platform_file.iter().map(|path| cwd.join(path)).collect(),
+            watching: Watching::new(&config.defaults, global, &flow.hooks, &cwd)?,
+            schedule: safety::schedule(&flow.time, &config.defaults),
+            safeguards: Safeguards::default(),
             cwd,
         })
+    }
+
+    /// What was set while an earlier life of the run lasted (`notify set`).
+    pub fn take_up(&mut self, changes: &Changes) {
+        if let Some(rate) = changes.rate {
+            self.rate = rate;
+        }
+        match changes.concurrency {
+            Some(Width::Fixed(width)) => self.concurrency = Some(width),
+            Some(Width::Auto) => self.concurrency = None,
+            None => {}
+        }
+        self.batch_size = changes.batch_size.or(self.batch_size);
+        self.max_wait = changes.max_wait.unwrap_or(self.max_wait);
+        self.grace = changes.grace.unwrap_or(self.grace);
+        self.backoff.retries = changes.retries.unwrap_or(self.backoff.retries);
+        self.backoff.max_delay = changes.max_delay.unwrap_or(self.backoff.max_delay);
+    }
+
+    /// `--canary` and `--hold` of a new run.
+    pub fn begin_with(&mut self, canary: &crate::cli::recovery::CanaryFlags) {
+        self.recovery.canary = canary.canary.or(self.recovery.canary);
+        self.recovery.hold = canary.hold.unwrap_or(self.recovery.hold);
     }
 
     /// What a resumed run may be told anew.
@@ -183,6 +242,7 @@ impl Settings {
         }
         self.concurrency = flow.concurrency.or(self.concurrency);
         self.rate = flow.rate.or(self.rate);
+        precedence::amend(&mut self.precedence, &flow.order);
         self.batch_size = flow.batch_size.or(self.batch_size);
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
         // The deadline of the first life is over; only a new one counts.
@@ -192,10 +252,13 @@ impl Settings {
         set(&mut self.max_wait, &flow.max_wait);
         set(&mut self.on_error, &flow.on_error);
         set(&mut self.in_doubt, &flow.in_doubt.map(Doubt::from));
+        self.recovery.halt_on_failures = flow.halt.halt_on_failures.or(self.recovery.halt_on_failures);
+        set(&mut self.recovery.halt_min, &flow.halt.halt_min);
         set(&mut self.backoff.retries, &flow.retries);
         set(&mut self.backoff.delay, &flow.delay);
         set(&mut self.backoff.factor, &flow.backoff);
         set(&mut self.backoff.max_delay, &flow.max_delay);
+        safety::amend(&mut self.schedule, &mut self.safeguards, &flow.time);
     }
 
     /// What the flow needs of them.
@@ -207,7 +270,10 @@ impl Settings {
             max_wait: self.max_wait,
             grace: self.grace,
             deadline: self.deadline,
+            precedence: self.precedence,
             in_doubt: self.in_doubt,
+            recovery: self.recovery.clone(),
+            suppress_gone: self.safeguards.suppress_gone,
             folder: folder.clone(),
             state_dir: folder.path.ancestors().nth(2).unwrap_or(&folder.path).to_owned(),
         }
@@ -495,6 +561,12 @@ pub struct Found {
     pub bad: u64,
     /// Rows that policy leaves out.
     pub skipped: u64,
+    /// Of those, the ones that other runs of the line have sent, or may have.
+    pub already: u64,
+    /// Of those, the ones that say something else now.
+    pub changed: u64,
+    /// Of those left out, the ones whose address is suppressed.
+    pub suppressed: u64,
     /// Good rows by account index.
     pub by_account: BTreeMap<usize, u64>,
     /// The first good row.
@@ -506,7 +578,7 @@ pub struct Found {
 impl Found {
     /// How many there are of each.
     pub fn counts(&self) -> Counts {
-        Counts { good: self.good, bad: self.bad, skipped: self.skipped }
+        Counts { good: self.good, bad: self.bad, skipped: self.skipped, already: self.already, suppressed: self.suppressed }
     }
 }
 
@@ -553,7 +625,18 @@ pub fn examine(
                         found.first = Some(*ready);
                     }
                 }
-                Prepared::Skipped(..) => found.skipped += 1,
+                Prepared::Skipped(_, _, skip) => {
+                    found.skipped += 1;
+                    match skip {
+                        Skip::AlreadySent { changed, .. } => {
+                            found.already += 1;
+                            found.changed += u64::from(changed);
+                        }
+                        Skip::MayBeSent { .. } => found.already += 1,
+                        Skip::Suppressed => found.suppressed += 1,
+                        Skip::Duplicate { .. } | Skip::Expired => {}
+                    }
+                }
                 Prepared::Bad(bad) => {
                     found.bad += 1;
                     told(&bad);

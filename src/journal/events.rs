@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::journal::folder::{RunFolder, rfc3339};
+use crate::journal::lock::host;
 
 const FILE: &str = "events.jsonl";
 
@@ -48,6 +49,13 @@ impl Event {
         self
     }
 
+    /// Wanted by somebody.
+    #[must_use]
+    pub fn by(mut self, who: impl Into<String>) -> Self {
+        self.by = Some(who.into());
+        self
+    }
+
     /// For this reason.
     #[must_use]
     pub fn because(mut self, why: impl Into<String>) -> Self {
@@ -61,6 +69,14 @@ impl Event {
         self.more.insert(name.to_owned(), value.into());
         self
     }
+}
+
+/// Who gives a word from this process: `ann@desk, pid 4711`.
+pub fn here() -> String {
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
+    #[cfg(unix)]
+    let name = name.or_else(|| Some(format!("uid {}", rustix::process::getuid().as_raw())));
+    format!("{}@{}, pid {}", name.unwrap_or_else(|| "unknown".to_owned()), host(), std::process::id())
 }
 
 /// Appends the event to those of the run.

@@ -309,6 +309,14 @@ impl RunFolder {
         network_mount(&fs::read_to_string("/proc/self/mounts").ok()?, &path)
     }
 
+    /// Writes a small file of settings beside the manifest, whole or not at all.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn write_settings(&self, name: &str, content: &impl Serialize) -> Result<(), FolderError> {
+        Ok(self.write_json(name, "writing settings of the run", content)?)
+    }
+
     fn write_json(&self, name: &str, doing: &'static str, content: &impl Serialize) -> Result<(), JournalError> {
         let (path, temp) = (self.path.join(name), self.path.join(format!("{name}.tmp")));
         let write = || {

@@ -3,8 +3,13 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+/// Whoever looks who holds a run holds it for a moment: so often, and so long apart, it is tried again.
+const PROBES: u32 = 10;
+const PROBE: Duration = Duration::from_millis(3);
 
 /// Who holds a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +72,18 @@ fn note(file: &mut File) -> Option<Holder> {
 pub(crate) fn take(path: &Path) -> Result<RunLock, LockError> {
     let trouble = |why: io::Error| LockError::Io { path: path.to_owned(), why: why.to_string() };
     let mut file = open(path).map_err(trouble)?;
-    match file.try_lock() {
+    let mut tries = PROBES;
+    let locked = loop {
+        match file.try_lock() {
+            // Perhaps somebody only looked whether anybody holds it, which takes a moment.
+            Err(TryLockError::WouldBlock) if tries > 0 => {
+                tries -= 1;
+                std::thread::park_timeout(PROBE);
+            }
+            result => break result,
+        }
+    };
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(LockError::Held { path: path.to_owned(), holder: note(&mut file) }),
         Err(TryLockError::Error(error)) => return Err(trouble(error)),
@@ -94,7 +110,7 @@ pub(crate) fn holder(path: &Path) -> Option<Holder> {
 }
 
 /// The machine's name, as far as it can be had without asking the network.
-fn host() -> String {
+pub(crate) fn host() -> String {
     ["/proc/sys/kernel/hostname", "/etc/hostname"]
         .iter()
         .find_map(|path| std::fs::read_to_string(path).ok())

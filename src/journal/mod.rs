@@ -54,6 +54,7 @@ pub mod lock;
 mod log;
 pub mod reader;
 pub mod recovery;
+pub mod rows;
 pub mod runs;
 mod seal;
 mod store;

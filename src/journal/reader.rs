@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 use rusqlite::types::ValueRef;
 
@@ -119,6 +120,40 @@ impl Reader {
     /// As [`Reader::outcomes`].
     pub fn outcome(&mut self, position: Position) -> Result<Option<Known>, JournalError> {
         Ok(self.outcomes(position, 1)?.into_iter().next().filter(|known| known.position == position))
+    }
+
+    /// Up to `most` rows of an account that rest, in the order in which they are due (then by position), after that place in the order.
+    /// Each checksum is verified. The journal must have been opened for writing by this version before.
+    ///
+    /// # Errors
+    /// As [`Reader::outcomes`].
+    pub fn resting(
+        &mut self,
+        account: &str,
+        after: Option<(Timestamp, Position)>,
+        most: usize,
+    ) -> Result<Vec<Known>, JournalError> {
+        self.at_one_moment(|reader| {
+            reader.reload_accounts()?;
+            let store = &reader.store;
+            let failed = |error: rusqlite::Error| store.error("reading the journal", &error);
+            let Some(account) = store.accounts.id(account) else { return Ok(Vec::new()) };
+            let sql = format!(
+                "{} WHERE o.account = ?1 AND o.state = 0 AND o.due IS NOT NULL AND (o.due, o.position) > (?2, ?3)
+                 ORDER BY o.due, o.position LIMIT ?4",
+                table::SELECT_OUTCOME
+            );
+            let mut query = store.db.prepare_cached(&sql).map_err(failed)?;
+            let (due, key) =
+                after.map_or((i64::MIN, -1), |(due, position)| (due.as_millisecond(), seal::key(position).unwrap_or(i64::MAX)));
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let mut rows = query.query(rusqlite::params![account, due, key, most]).map_err(failed)?;
+            let mut page = Vec::new();
+            while let Some(row) = rows.next().map_err(failed)? {
+                page.push(table::read_outcome(&store.path, store.seal, &store.accounts, row)?);
+            }
+            Ok(page)
+        })
     }
 
     /// When the last mark was made, if there is one.

@@ -3,7 +3,8 @@
 //! Invariant: an attempt that no outcome answers is in doubt. Every checksum is read; what does not fit stops here, before
 //! anything is sent.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use rusqlite::OptionalExtension;
 use crate::delivery::Outcome;
 use crate::error::{ErrorKind, SendError};
 use crate::journal::damage::JournalError;
+use crate::journal::rows::Rows;
 use crate::journal::store::{Group, Store};
 use crate::journal::table::{self, Known, OutcomeWriter};
 use crate::journal::{Mark, Record, seal};
@@ -21,38 +23,38 @@ use crate::tally::{State, Tally};
 /// Which rows are settled: one bit a row.
 #[derive(Debug, Clone, Default)]
 pub struct Settled {
-    shards: HashMap<u32, Vec<u64>>,
+    rows: Rows,
 }
 
 impl Settled {
     /// Whether the row is sent, failed, skipped or in doubt.
     pub fn is_settled(&self, position: Position) -> bool {
-        let word = |words: &Vec<u64>| words.get((position.row / 64) as usize).copied();
-        self.shards.get(&position.shard).and_then(word).is_some_and(|word| word & (1 << (position.row % 64)) != 0)
+        self.rows.contains(position)
     }
 
     /// Marks it so.
     pub fn settle(&mut self, position: Position) {
-        let words = self.shards.entry(position.shard).or_default();
-        let word = (position.row / 64) as usize;
-        if words.len() <= word {
-            words.resize(word + 1, 0);
-        }
-        words[word] |= 1 << (position.row % 64);
+        self.rows.insert(position);
+    }
+
+    /// Marks all of these so.
+    pub fn settle_all(&mut self, rows: &Rows) {
+        self.rows.extend(rows);
     }
 
     /// Marks it not so.
     pub fn put_back(&mut self, position: Position) {
-        if let Some(word) = self.shards.get_mut(&position.shard).and_then(|words| words.get_mut((position.row / 64) as usize)) {
-            *word &= !(1 << (position.row % 64));
-        }
+        self.rows.remove(position);
     }
 
     /// How many are.
     pub fn count(&self) -> u64 {
-        self.shards.values().flatten().map(|word| u64::from(word.count_ones())).sum()
+        self.rows.count()
     }
 }
+
+/// Rows that rest and are told one by one: those that are due first. Of the others there is a bit each.
+const NEAREST: usize = 8192;
 
 /// A row that was tried and waits for another try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +78,13 @@ pub struct Recovery {
     pub tally: Tally,
     /// Who needs nothing more.
     pub settled: Settled,
-    /// Rows that were tried and are pending, by position: about 50 bytes for each row that rests, whatever the number of rows.
+    /// Rows that were tried and are pending, by position: those that are due first, 8192 of them, and those that were put back, which
+    /// are as many as were in flight.
     pub deferred: Vec<Deferred>,
+    /// All other rows that rest.
+    pub beyond: Rows,
+    /// Of those, how many are of each account, and when the first of them is due.
+    pub beyond_by: HashMap<Arc<str>, (u64, Timestamp)>,
     /// Rows in doubt that nobody has decided about, old and new.
     pub in_doubt: u64,
     /// Of those, the ones whose process ended before the answer was known: found now.
@@ -86,10 +93,28 @@ pub struct Recovery {
     /// because a service may know the key of exactly this set. As many as were in flight or rest.
     pub sets: Vec<Vec<Position>>,
     /// All rows in doubt.
-    pub(crate) doubtful: HashSet<Position>,
+    pub(crate) doubtful: Rows,
+    /// Those of `deferred` that have a time when they are due, while they are found: the last of them on top.
+    pub(crate) nearest: BinaryHeap<Rests>,
     /// Rows whose last request was of several, some of which were answered for: it cannot go again as it was, and alone they would go
     /// under another key than the one that the service may know.
-    pub(crate) broken: HashSet<Position>,
+    pub(crate) broken: Rows,
+}
+
+/// In the order in which they are due.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rests(Deferred);
+
+impl Ord for Rests {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.0.due, self.0.position).cmp(&(other.0.due, other.0.position))
+    }
+}
+
+impl PartialOrd for Rests {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// The rows in doubt whose service drops what it has seen before: they may be sent again without asking anybody.
@@ -133,11 +158,17 @@ pub(crate) fn recover(store: &mut Store) -> Result<(Recovery, Vec<Record>), Jour
     let (records, stamps) = lost.into_iter().map(|(record, at)| (record, (at, 0))).unzip();
     let group = Group { attempts: Vec::new(), stamps, records };
     if !group.records.is_empty() {
+        for record in &group.records {
+            recovery.recall(store, record.position)?;
+        }
         store.write(&group)?;
         for (record, &(at, _)) in group.records.iter().zip(&group.stamps) {
             recovery.take(&Known::of(record, at, store.last_attempt));
         }
     }
+    let nearest = std::mem::take(&mut recovery.nearest);
+    recovery.deferred.extend(nearest.into_iter().map(|Rests(deferred)| deferred));
+    recovery.deferred.sort_unstable_by_key(|deferred| deferred.position);
     let settled = &recovery.settled;
     recovery.deferred.retain(|deferred| !settled.is_settled(deferred.position));
     recovery.in_doubt = recovery.tally.undecided;
@@ -145,6 +176,36 @@ pub(crate) fn recover(store: &mut Store) -> Result<(Recovery, Vec<Record>), Jour
 }
 
 impl Recovery {
+    /// One more that rests: the last of too many is remembered by its bit.
+    fn rest(&mut self, deferred: Deferred) {
+        self.nearest.push(Rests(deferred));
+        if self.nearest.len() > NEAREST
+            && let Some(Rests(last)) = self.nearest.pop()
+            && self.beyond.insert(last.position)
+        {
+            let (rows, first) = self.beyond_by.entry(last.account).or_insert((0, last.due));
+            *rows += 1;
+            *first = last.due.min(*first);
+        }
+    }
+
+    /// The row was found in flight, so that it does not rest.
+    fn recall(&mut self, store: &Store, position: Position) -> Result<(), JournalError> {
+        if self.beyond.remove(position)
+            && let Some(known) = one(store, position)?
+        {
+            self.left_beyond(&known.account);
+        }
+        Ok(())
+    }
+
+    /// One row less of this account rests beyond those that are told one by one.
+    pub fn left_beyond(&mut self, account: &Arc<str>) {
+        if let Some((rows, _)) = self.beyond_by.get_mut(account) {
+            *rows = rows.saturating_sub(1);
+        }
+    }
+
     fn take(&mut self, known: &Known) {
         if known.state == State::InDoubt {
             self.doubtful.insert(known.position);
@@ -154,13 +215,17 @@ impl Recovery {
         }
         if known.state == State::Pending {
             if known.attempts > 0 || known.kind.is_some() {
-                self.deferred.push(Deferred {
+                let deferred = Deferred {
                     position: known.position,
                     account: known.account.clone(),
                     attempts: known.attempts,
                     due: known.due.unwrap_or(known.at),
                     kind: known.kind,
-                });
+                };
+                match known.due {
+                    Some(_) => self.rest(deferred),
+                    None => self.deferred.push(deferred),
+                }
             }
             return;
         }
@@ -177,11 +242,11 @@ struct Unanswered {
     /// One record for each row whose attempt no outcome answers, and when that attempt was made. As many as were in flight.
     lost: Vec<(Record, i64)>,
     sets: Vec<Vec<Position>>,
-    broken: HashSet<Position>,
+    broken: Rows,
 }
 
 /// Reads all attempts. A row in `doubtful` is settled too, and may yet be sent again.
-fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) -> Result<Unanswered, JournalError> {
+fn unanswered(store: &Store, settled: &Settled, doubtful: &Rows) -> Result<Unanswered, JournalError> {
     let failed = |error: rusqlite::Error| reading(store, &error);
     let mut answers = store.db.prepare("SELECT answers FROM outcome WHERE position = ?1").map_err(failed)?;
     let mut cursor = store.db.prepare("SELECT id, account, at, positions, sum FROM attempt ORDER BY id").map_err(failed)?;
@@ -190,7 +255,7 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) ->
     let mut lost: HashMap<i64, (Record, i64)> = HashMap::new();
     let mut sets: Vec<Vec<Position>> = Vec::new();
     let mut newest: HashMap<Position, usize> = HashMap::new();
-    let mut broken: HashSet<Position> = HashSet::new();
+    let mut broken: Rows = Rows::default();
     let mut expected = 1i64;
     while let Some(row) = rows.next().map_err(failed)? {
         let id: i64 = row.get(0).map_err(failed)?;
@@ -209,22 +274,22 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) ->
             return Err(misfit(format!("attempt {id} does not fit its checksum")));
         }
         let positions = seal::unpack(bytes).ok_or_else(|| misfit(format!("the rows of attempt {id} cannot be read")))?;
-        let of_set = |(key, _): &(i64, u32)| seal::position(*key).filter(|at| !settled.is_settled(*at) || doubtful.contains(at));
+        let of_set = |(key, _): &(i64, u32)| seal::position(*key).filter(|at| !settled.is_settled(*at) || doubtful.contains(*at));
         if positions.len() > 1
             && let Some(set) = positions.iter().map(of_set).collect::<Option<Vec<_>>>()
         {
             newest.extend(set.iter().map(|position| (*position, sets.len())));
             set.iter().for_each(|position| {
-                broken.remove(position);
+                broken.remove(*position);
             });
             sets.push(set);
         } else {
             for position in positions.iter().filter_map(|(key, _)| seal::position(*key)) {
                 newest.remove(&position);
-                if positions.len() > 1 && doubtful.contains(&position) {
+                if positions.len() > 1 && doubtful.contains(position) {
                     broken.insert(position);
                 } else {
-                    broken.remove(&position);
+                    broken.remove(position);
                 }
             }
         }
@@ -255,7 +320,7 @@ fn unanswered(store: &Store, settled: &Settled, doubtful: &HashSet<Position>) ->
 #[derive(Debug)]
 pub(crate) struct Only {
     pub(crate) keyed: Vec<Keyed>,
-    pub(crate) not: HashSet<Position>,
+    pub(crate) not: Rows,
 }
 
 /// Carries out the decision for all rows in doubt, or for those of `only`; what is to be sent again is returned.
@@ -275,7 +340,7 @@ pub(crate) fn decide(store: &mut Store, decision: Decision, only: Option<&Only>)
             for known in undecided {
                 let named = |keyed: &Keyed| keyed.account == known.account && known.at >= keyed.since;
                 // What a person has decided stays so unless a person asks.
-                let meant = |only: &Only| !known.decided && !only.not.contains(&known.position) && only.keyed.iter().any(named);
+                let meant = |only: &Only| !known.decided && !only.not.contains(known.position) && only.keyed.iter().any(named);
                 if only.is_some_and(|only| !meant(only)) {
                     continue;
                 }
@@ -314,6 +379,15 @@ fn doubtful_page(store: &Store, after: i64, most: usize) -> Result<Vec<Known>, J
         page.push(table::read_outcome(&store.path, store.seal, &store.accounts, row)?);
     }
     Ok(page)
+}
+
+fn one(store: &Store, position: Position) -> Result<Option<Known>, JournalError> {
+    let failed = |error: rusqlite::Error| reading(store, &error);
+    let sql = format!("{} WHERE o.position = ?1", table::SELECT_OUTCOME);
+    let mut query = store.db.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = query.query([seal::key(position)]).map_err(failed)?;
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    table::read_outcome(&store.path, store.seal, &store.accounts, row).map(Some)
 }
 
 fn reading(store: &Store, error: &rusqlite::Error) -> JournalError {

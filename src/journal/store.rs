@@ -50,7 +50,7 @@ impl Store {
         private_file(&path).map_err(|error| JournalError::io(&path, "making the journal", &error))?;
         let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| failed(&e))?;
         let begin = || {
-            db.execute_batch(&format!("BEGIN; {} PRAGMA user_version = {}; ", table::TABLES, table::SCHEMA))?;
+            db.execute_batch(&format!("BEGIN; {} {}; PRAGMA user_version = {}; ", table::TABLES, table::RESTS, table::SCHEMA))?;
             let mut meta = db.prepare("INSERT INTO meta (name, value) VALUES (?1, ?2)")?;
             meta.execute(params!["run", folder.id])?;
             meta.execute(params!["rows", i64::try_from(rows).unwrap_or(i64::MAX)])?;
@@ -95,6 +95,9 @@ impl Store {
                 return Err(JournalError::damage(&path, "it has no tables", "that no row of this run has been sent yet"));
             }
             return Err(JournalError::Schema { path, found, known: table::SCHEMA });
+        }
+        if write {
+            db.execute_batch(table::RESTS).map_err(failed)?;
         }
         let run: Option<String> =
             db.query_row("SELECT value FROM meta WHERE name = 'run'", [], |row| row.get(0)).optional().map_err(failed)?;

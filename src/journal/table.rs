@@ -32,6 +32,10 @@ pub(crate) const TABLES: &str = "
     CREATE TABLE doubt (position INTEGER PRIMARY KEY);
 ";
 
+/// The order in which rows that rest are due; what rests in great number is in the journal only, and found again by this. It may be
+/// missing in a journal of an older version, and is made when that is opened for writing.
+pub(crate) const RESTS: &str = "CREATE INDEX IF NOT EXISTS rest ON outcome (account, due) WHERE state = 0 AND due IS NOT NULL";
+
 /// Bit of `flags`: the service had the message already.
 const REPLAY: i64 = 1;
 /// Bit of `flags`: a person has decided that a row in doubt stays as it is.

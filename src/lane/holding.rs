@@ -1,8 +1,10 @@
 //! What a service holds up or stops: holds by target, account and platform, halts, and the strikes that lead to them.
 
 use crate::error::{ErrorKind, Reach, SendError};
+use crate::lane::beyond::Beyond;
+use crate::lane::rank::Rank;
 use crate::lane::road::Waiting;
-use crate::lane::{CONFIG_STRIKES, Lanes, POLICY_STRIKES, Ticket, Wake, open, stem, widened};
+use crate::lane::{CONFIG_STRIKES, Lanes, POLICY_STRIKES, Ticket, Wake, stem, widened};
 use crate::limit::pace::domain_of;
 use crate::platform::LaneKey;
 use crate::state::holds::HoldKey;
@@ -39,7 +41,7 @@ impl Lanes {
     /// What waits for this account or is in flight: who has least takes the next.
     pub fn load(&self, account: usize) -> usize {
         let road = &self.roads[account];
-        road.in_flight + road.resting + road.waiting
+        road.in_flight() + road.resting() + road.waiting()
     }
 
     /// Whether the account stopped, or rests because the service said so.
@@ -129,27 +131,33 @@ impl Lanes {
                             rows -= waiting.count();
                             bound.push_back(waiting);
                         }
-                        Waiting::Row(seat) => taken.push(seat.ticket()),
+                        Waiting::Row(seat) => taken.push(seat.ticket(lane.priority)),
                         Waiting::Ticket(ticket) => taken.push(ticket),
-                        Waiting::Sealed { set, .. } => taken.extend(set.iter().map(|delivery| Ticket::of(&delivery.envelope))),
+                        Waiting::Sealed { set, .. } => {
+                            taken.extend(set.iter().map(|delivery| Ticket::of(&delivery.envelope, lane.priority)));
+                        }
                     }
                 }
-                self.roads[account].waiting -= rows;
+                self.roads[account].rank(lane.priority).waiting -= rows;
                 lane.waiting = bound;
                 lane.rows = 0;
                 lane.open = false;
             }
         }
         let road = &mut self.roads[account];
-        road.open.clear();
-        road.full.clear();
-        (road.rows, road.bytes, road.alone_since) = (0, 0, None);
-        road.waiting -= road.later.len();
-        taken.extend(road.later.drain(..));
+        road.bytes = 0;
+        for rank in &mut road.ranks {
+            rank.open.clear();
+            rank.full.clear();
+            (rank.rows, rank.alone_since) = (0, None);
+            rank.waiting -= rank.later.len();
+            taken.extend(rank.later.drain(..));
+        }
         for ((of, key), lane) in &mut self.lanes {
             if *of == account && !lane.waiting.is_empty() {
-                open(road, lane, key);
-                road.full.push_back(key.clone());
+                let rank = road.rank(lane.priority);
+                rank.open(lane, key);
+                rank.full.push_back(key.clone());
             }
         }
         taken.sort_unstable();
@@ -164,15 +172,13 @@ impl Lanes {
             return false;
         }
         road.halted = Some(error);
-        road.open.clear();
-        road.full.clear();
-        (road.rows, road.bytes) = (0, 0);
-        road.later.clear();
-        road.waiting = 0;
+        road.bytes = 0;
+        road.ranks.iter_mut().for_each(Rank::clear);
         road.passes_on = passes_on;
         if !passes_on {
             // Their tickets fall out of the timers when their time comes; nobody waits for them any more.
-            (road.resting, road.resting_parked) = (0, 0);
+            road.ranks.iter_mut().for_each(|rank| rank.resting = 0);
+            (road.resting_parked, road.beyond) = (0, Beyond::default());
         }
         for ((of, _), lane) in &mut self.lanes {
             if *of == account {

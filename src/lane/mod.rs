@@ -7,7 +7,7 @@
 //! without end.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,25 +16,43 @@ use tokio::time::Instant;
 use crate::account::Account;
 use crate::delivery::Delivery;
 use crate::error::Reach;
+use crate::journal::rows::Rows;
+use crate::lane::beyond::Beyond;
 use crate::lane::hold::Hold;
+use crate::lane::rank::Rank;
 use crate::lane::road::{Lane, Road, Seat, Waiting};
+use crate::lane::shares::Shares;
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
+use crate::priority::{Precedence, Priorities};
+use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
 
+mod beyond;
+mod counting;
 mod gather;
 mod hold;
 mod holding;
+mod rank;
+mod recovering;
 mod road;
+mod settings;
+mod shares;
 mod timers;
 mod turn;
+mod view;
 
 pub use crate::lane::road::Ticket;
+pub use crate::lane::view::View;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;
-/// Tickets of all lanes together (24 bytes each, about 56 while they rest); when they are used up, the reader waits.
-const TICKETS: usize = 500_000;
+/// Tickets of all lanes together, those that rest in the journal only not among them; when they are used up, the reader waits.
+const TICKETS: usize = 300_000;
+/// Rows of a priority that wait; while there are fewer, others do not go before it where more of it can be read.
+const AHEAD_OF_OTHERS: usize = 4096;
+/// Rows that rest in memory, about 56 bytes each; what comes after them rests in the journal only.
+const FRONT: usize = 8192;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
 /// How long the first of them waits where rows come one by one.
@@ -48,6 +66,11 @@ fn ahead(quota: &Quota) -> usize {
 fn most_ahead(quota: &Quota, account: &Account) -> usize {
     let each = if quota.of == Unit::Requests { account.batch.max(1) } else { 1 };
     ahead(quota).saturating_mul(each)
+}
+
+/// What all of these limits together allow.
+fn least_ahead(quotas: &[Quota], account: &Account) -> Option<usize> {
+    quotas.iter().filter(|quota| quota.scope == Scope::Account && !quota.rolls()).map(|quota| most_ahead(quota, account)).min()
 }
 
 /// A slow sync of the journal.
@@ -70,6 +93,8 @@ pub struct Ready {
     pub share: Option<Share>,
     /// Any of these accounts may take it; the flow decides which.
     pub pool: Option<Arc<[usize]>>,
+    /// It does not leave before then.
+    pub not_before: Option<jiff::Timestamp>,
     /// What to send; `envelope.attempt` is the number of the try that comes next.
     pub delivery: Delivery,
 }
@@ -90,10 +115,19 @@ pub enum Turn {
     Batch(LaneKey, Vec<Delivery>),
     /// This row waited without its content: read it again and put it there.
     Read(Ticket, Place),
-    /// Nobody can go; the account has room, so more rows may be read.
-    Hungry,
+    /// The account has room, and more rows of these may be read.
+    Hungry(Priorities),
     /// Nobody can go now.
     Full,
+}
+
+/// What the reader may still bring.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Coming {
+    /// Rows of these.
+    pub of: Priorities,
+    /// It reads each for itself, so that who deserves more may be waited for; rows of a pipe come as they come.
+    pub asked: bool,
 }
 
 /// Where in its lane a row goes.
@@ -134,6 +168,11 @@ pub struct Lanes {
     /// What other processes were told: until when.
     heard: HashMap<HoldKey, Instant>,
     timers: BinaryHeap<Reverse<(Instant, Wake)>>,
+    /// Rows among them.
+    front: usize,
+    /// Rows that rest in the journal only: all of them, and those that rest for longer than `--max-wait`.
+    beyond: Rows,
+    beyond_parked: Rows,
     max_wait: Duration,
     /// Rows come one by one from a pipe: the first does not wait for the last.
     lingers: bool,
@@ -141,37 +180,31 @@ pub struct Lanes {
 
 impl Lanes {
     /// Empty lanes for these accounts. A wait longer than `max_wait` parks a lane.
-    pub fn new(accounts: &[Account], max_wait: Duration, lingers: bool) -> Self {
+    pub fn new(accounts: &[Account], max_wait: Duration, lingers: bool, precedence: Precedence) -> Self {
         let roads = accounts
             .iter()
             .map(|account| Road {
                 width: account.width.max(1),
                 calls: 0,
+                most: usize::MAX,
+                spacing: None,
+                gates: Gates::default(),
                 batch: account.batch.max(1),
+                narrowed: usize::MAX,
                 most_bytes: account.platform.most_bytes(),
-                in_flight: 0,
-                waiting: 0,
-                later: VecDeque::new(),
-                rows: 0,
+                ranks: std::array::from_fn(|_| Rank::default()),
+                shares: Shares::new(precedence),
                 bytes: 0,
-                full: VecDeque::new(),
-                alone_since: None,
                 kind: Arc::from(account.kind.as_str()),
                 name: account.name.clone(),
                 hold: Hold::default(),
                 gathered: 0,
-                most_ahead: account
-                    .quotas
-                    .iter()
-                    .filter(|quota| quota.scope == Scope::Account && !quota.rolls())
-                    .map(|q| most_ahead(q, account))
-                    .min(),
+                most_ahead: least_ahead(&account.quotas, account),
                 pace: account.pace(),
                 held_until: None,
                 parked: false,
-                resting: 0,
                 resting_parked: 0,
-                open: VecDeque::new(),
+                beyond: Beyond::default(),
                 halted: None,
                 passes_on: false,
                 proven: false,
@@ -186,6 +219,9 @@ impl Lanes {
             holds: HashMap::new(),
             heard: HashMap::new(),
             timers: BinaryHeap::new(),
+            front: 0,
+            beyond: Rows::default(),
+            beyond_parked: Rows::default(),
             max_wait,
             lingers,
         }
@@ -193,7 +229,7 @@ impl Lanes {
 
     /// Whether the reader may hand on more rows.
     pub fn has_room(&self) -> bool {
-        self.waiting() + self.resting() < TICKETS
+        self.waiting() + self.front < TICKETS
     }
 
     /// Whether anything waits that a timer or an answer will set free.
@@ -202,16 +238,16 @@ impl Lanes {
     }
 
     fn waiting(&self) -> usize {
-        self.roads.iter().map(|road| road.waiting).sum()
+        self.roads.iter().map(Road::waiting).sum()
     }
 
     fn resting(&self) -> usize {
-        self.roads.iter().map(|road| road.resting).sum()
+        self.roads.iter().map(Road::resting).sum()
     }
 
     /// Deliveries in flight.
     pub fn in_flight(&self) -> usize {
-        self.roads.iter().map(|road| road.in_flight).sum()
+        self.roads.iter().map(Road::in_flight).sum()
     }
 
     /// A row joins the end of its lane. Of a halted account it is dropped: it stays pending.
@@ -226,13 +262,15 @@ impl Lanes {
         if road.halted.is_some() || set.is_empty() {
             return;
         }
-        road.waiting += set.len();
-        let lane = self.lanes.entry((account, key.clone())).or_default();
+        let lane = self.lanes.entry((account, key.clone())).or_insert_with(|| Lane::of(key));
+        let batch = road.batch;
+        let rank = road.rank(lane.priority);
+        rank.waiting += set.len();
         lane.waiting.push_front(Waiting::Sealed { set, bound });
-        if road.batch > 1 {
-            road.full.push_back(key.clone());
+        if batch > 1 {
+            rank.full.push_back(key.clone());
         }
-        open(road, lane, key);
+        rank.open(lane, key);
     }
 
     /// A row joins its lane there. Of a halted account it is dropped: it stays pending.
@@ -242,37 +280,39 @@ impl Lanes {
         if road.halted.is_some() {
             return;
         }
-        road.waiting += 1;
+        let lane = self.lanes.entry((account, key.clone())).or_insert_with(|| Lane::of(&key));
+        let (batch, priority) = (road.batch, lane.priority);
+        let rank = &mut road.ranks[priority as usize];
+        rank.waiting += 1;
         // Where requests are shared, whole rows are needed to know who fits; but one slow account must not fill the memory while the
         // reader brings rows for another, or a pipe its own.
-        let much = road.rows >= 2 * COMPANY.0 || road.bytes >= 2 * COMPANY.1 || !road.later.is_empty();
-        if road.batch > 1 && place == Place::Last && much {
-            road.later.push_back(Ticket::of(&delivery.envelope));
-            return;
+        let much = rank.rows >= 2 * COMPANY.0 || road.bytes >= 2 * COMPANY.1 || !rank.later.is_empty();
+        if batch > 1 && place == Place::Last && much {
+            rank.later.push_back(Ticket::of(&delivery.envelope, priority));
+            return self.forget_if_idle(account, &key);
         }
         let first = place == Place::First;
-        let lane = self.lanes.entry((account, key.clone())).or_default();
         let seat = Seat { delivery, share, admitted: false };
-        let waiting = if road.batch > 1 || lane.rows < ROWS_OF_A_LANE || first {
+        let waiting = if batch > 1 || lane.rows < ROWS_OF_A_LANE || first {
             lane.rows += 1;
-            if road.batch > 1 {
-                road.rows += 1;
+            if batch > 1 {
+                rank.rows += 1;
                 road.bytes += seat.share.map_or(0, |share| share.bytes);
-                road.alone_since.get_or_insert_with(Instant::now);
-                if lane.rows == road.batch || seat.share.is_none() {
-                    road.full.push_back(key.clone());
+                rank.alone_since.get_or_insert_with(Instant::now);
+                if lane.rows == batch || seat.share.is_none() {
+                    rank.full.push_back(key.clone());
                 }
             }
             Waiting::Row(Box::new(seat))
         } else {
-            Waiting::Ticket(seat.ticket())
+            Waiting::Ticket(seat.ticket(priority))
         };
         if first {
             lane.waiting.push_front(waiting);
         } else {
             lane.waiting.push_back(waiting);
         }
-        open(road, lane, &key);
+        rank.open(lane, &key);
     }
 
     /// A row rests until then, as a ticket. `named`: the wait that the service named, if it did. Of a halted account it is
@@ -283,8 +323,9 @@ impl Lanes {
             return;
         }
         let rest = if named.is_some_and(|wait| wait > self.max_wait) { Rest::Parked } else { Rest::Short };
-        road.resting += 1;
+        road.rank(ticket.priority).resting += 1;
         road.resting_parked += usize::from(rest == Rest::Parked);
+        self.front += 1;
         self.timers.push(Reverse((until, Wake::Row(account, ticket, rest))));
     }
 
@@ -295,8 +336,10 @@ impl Lanes {
             return;
         }
         let rest = if named.is_some_and(|wait| wait > self.max_wait) { Rest::Parked } else { Rest::Short };
-        road.resting += set.len();
+        let Some(first) = set.first() else { return };
+        road.rank(first.priority).resting += set.len();
         road.resting_parked += if rest == Rest::Parked { set.len() } else { 0 };
+        self.front += set.len();
         self.timers.push(Reverse((until, Wake::Set(account, set, rest))));
     }
 }
@@ -309,25 +352,16 @@ fn widened(key: &LaneKey, reach: Option<Reach>) -> Option<Reach> {
     }
 }
 
-/// Lists the lane among those whose turn comes, once.
-fn open(road: &mut Road, lane: &mut Lane, key: &LaneKey) {
-    if !lane.open && lane.held_until.is_none() {
-        lane.open = true;
-        road.open.push_back(key.clone());
-    }
-}
-
-/// The lane without the group of those that may share a request: what the service holds up.
+/// The lane without its parts by group and priority: what the service holds up.
 fn stem(key: &LaneKey) -> LaneKey {
-    match key.0.split_once(LaneKey::GROUP) {
-        Some((stem, _)) => LaneKey(Arc::from(stem)),
-        None => key.clone(),
-    }
+    key.stem()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod overtaking;
 
     #[test]
     fn what_may_be_ahead_of_the_wire_follows_the_limit() {

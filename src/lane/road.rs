@@ -7,10 +7,16 @@ use tokio::time::Instant;
 
 use crate::delivery::{Delivery, Envelope};
 use crate::error::SendError;
+use crate::lane::beyond::Beyond;
 use crate::lane::hold::Hold;
+use crate::lane::rank::Rank;
+use crate::lane::shares::Shares;
 use crate::limit::pace::Pace;
 use crate::platform::{LaneKey, Share};
+use crate::priority::Priority;
 use crate::recipient::Position;
+use crate::recovery::gate::Gates;
+use crate::recovery::spacing::Spacing;
 
 /// A row by its place in the spool, and how often it was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,12 +25,14 @@ pub struct Ticket {
     pub position: Position,
     /// Attempts that counted.
     pub tried: u32,
+    /// What it is worth.
+    pub priority: Priority,
 }
 
 impl Ticket {
     /// The row of this delivery, as it was before this try.
-    pub fn of(envelope: &Envelope) -> Self {
-        Ticket { position: envelope.position, tried: envelope.attempt.saturating_sub(1) }
+    pub fn of(envelope: &Envelope, priority: Priority) -> Self {
+        Ticket { position: envelope.position, tried: envelope.attempt.saturating_sub(1), priority }
     }
 }
 
@@ -48,8 +56,8 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn ticket(&self) -> Ticket {
-        Ticket::of(&self.delivery.envelope)
+    pub(super) fn ticket(&self, priority: Priority) -> Ticket {
+        Ticket::of(&self.delivery.envelope, priority)
     }
 }
 
@@ -70,6 +78,14 @@ pub(super) struct Lane {
     /// That wait is longer than `--max-wait`.
     pub(super) parked: bool,
     pub(super) in_flight: usize,
+    /// Of all its rows.
+    pub(super) priority: Priority,
+}
+
+impl Lane {
+    pub(super) fn of(key: &LaneKey) -> Self {
+        Lane { priority: key.priority(), ..Lane::default() }
+    }
 }
 
 /// One account's share of the road.
@@ -78,22 +94,22 @@ pub(super) struct Road {
     /// Requests in flight, at most.
     pub(super) width: usize,
     pub(super) calls: usize,
+    /// Fewer than the width for now: one while its breaker is half-open, a half while it is throttled.
+    pub(super) narrowed: usize,
+    /// A pace beside its own, for a time.
+    pub(super) spacing: Option<Spacing>,
+    /// Domains and hosts that are held up by themselves.
+    pub(super) gates: Gates,
     /// Deliveries of one request, at most.
     pub(super) batch: usize,
+    /// And no more than that, where it was set while the run lasted.
+    pub(super) most: usize,
     pub(super) most_bytes: Option<usize>,
-    /// Deliveries in flight.
-    pub(super) in_flight: usize,
-    /// Everything that waits for it, in whatever form.
-    pub(super) waiting: usize,
-    /// Rows beyond those that may wait whole where requests are shared: they are read again when there is room.
-    pub(super) later: VecDeque<Ticket>,
-    /// Whole rows that wait, and their bytes, where requests are shared.
-    pub(super) rows: usize,
+    /// What waits, flies and rests, by priority.
+    pub(super) ranks: [Rank; 4],
+    pub(super) shares: Shares,
+    /// Bytes of whole rows that wait, where requests are shared.
     pub(super) bytes: usize,
-    /// Lanes that have enough for a whole request.
-    pub(super) full: VecDeque<LaneKey>,
-    /// When the first row began to wait for company.
-    pub(super) alone_since: Option<Instant>,
     /// `smtp`, `slack` …: what the whole platform holds up.
     pub(super) kind: Arc<str>,
     pub(super) name: Arc<str>,
@@ -106,10 +122,10 @@ pub(super) struct Road {
     pub(super) held_until: Option<Instant>,
     /// Its pace makes it wait for longer than `--max-wait`.
     pub(super) parked: bool,
-    /// Rows of it that rest, and how many of those for longer than `--max-wait`.
-    pub(super) resting: usize,
+    /// Rows of it that rest for longer than `--max-wait`.
     pub(super) resting_parked: usize,
-    pub(super) open: VecDeque<LaneKey>,
+    /// Those of its rows that rest in the journal only.
+    pub(super) beyond: Beyond,
     pub(super) halted: Option<SendError>,
     /// It was halted, and others of its pool take the rows that rest.
     pub(super) passes_on: bool,
@@ -117,4 +133,25 @@ pub(super) struct Road {
     pub(super) config_strikes: usize,
     pub(super) policy_strikes: usize,
     pub(super) policy_domains: HashSet<String>,
+}
+
+impl Road {
+    pub(super) fn rank(&mut self, priority: Priority) -> &mut Rank {
+        &mut self.ranks[priority as usize]
+    }
+
+    /// Everything that waits for it, in whatever form.
+    pub(super) fn waiting(&self) -> usize {
+        self.ranks.iter().map(|rank| rank.waiting).sum()
+    }
+
+    /// Deliveries in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.ranks.iter().map(|rank| rank.in_flight).sum()
+    }
+
+    /// Rows of it that rest, wherever.
+    pub(super) fn resting(&self) -> usize {
+        self.ranks.iter().map(|rank| rank.resting).sum()
+    }
 }

@@ -1,7 +1,7 @@
 //! What changes by itself: rests that end, holds that are over, and whether all that is left waits for too long.
 
 use crate::lane::road::{Lane, Road};
-use crate::lane::{Due, Lanes, Rest, Wake, open, stem};
+use crate::lane::{Due, Lanes, Rest, Wake, stem};
 use crate::platform::LaneKey;
 use std::cmp::Reverse;
 use tokio::time::Instant;
@@ -18,18 +18,21 @@ impl Lanes {
             let Some(Reverse((_, wake))) = self.timers.pop() else { break };
             match wake {
                 Wake::Row(account, ticket, rest) => {
+                    self.front -= 1;
                     let road = &mut self.roads[account];
                     if road.halted.is_none() || road.passes_on {
-                        road.resting -= 1;
+                        road.rank(ticket.priority).resting -= 1;
                         road.resting_parked -= usize::from(rest == Rest::Parked);
                         due.push((account, Due::Row(ticket)));
                         rows += 1;
                     }
                 }
                 Wake::Set(account, set, rest) => {
+                    self.front -= set.len();
                     let road = &mut self.roads[account];
                     if road.halted.is_none() || road.passes_on {
-                        road.resting -= set.len();
+                        let priority = set.first().map(|ticket| ticket.priority).unwrap_or_default();
+                        road.rank(priority).resting -= set.len();
                         road.resting_parked -= if rest == Rest::Parked { set.len() } else { 0 };
                         rows += set.len();
                         due.push((account, Due::Set(set)));
@@ -58,7 +61,7 @@ impl Lanes {
                         lane.parked = false;
                         let road = &mut self.roads[account];
                         if !lane.waiting.is_empty() && road.halted.is_none() {
-                            open(road, lane, &key);
+                            road.rank(lane.priority).open(lane, &key);
                         }
                         self.forget_if_idle(account, &key);
                     }
@@ -80,9 +83,11 @@ impl Lanes {
         }
         for ((owner, key), lane) in &mut self.lanes {
             if *owner == account && !lane.waiting.is_empty() && stem(key) == *of {
-                open(road, lane, key);
-                if road.batch > 1 {
-                    road.full.push_back(key.clone());
+                let batch = road.batch;
+                let rank = road.rank(lane.priority);
+                rank.open(lane, key);
+                if batch > 1 {
+                    rank.full.push_back(key.clone());
                 }
             }
         }
@@ -90,17 +95,17 @@ impl Lanes {
 
     /// When something changes by itself.
     pub fn next_wake(&mut self) -> Option<Instant> {
+        let beyond = self.beyond_wake();
+        let gone = |road: &Road| road.halted.is_some() && !road.passes_on;
         while let Some(Reverse((at, wake))) = self.timers.peek() {
-            match wake {
-                Wake::Row(account, ..) | Wake::Set(account, ..)
-                    if self.roads[*account].halted.is_some() && !self.roads[*account].passes_on =>
-                {
-                    self.timers.pop();
-                }
-                _ => return Some(*at),
-            }
+            self.front -= match wake {
+                Wake::Row(account, ..) if gone(&self.roads[*account]) => 1,
+                Wake::Set(account, set, _) if gone(&self.roads[*account]) => set.len(),
+                _ => return Some(beyond.map_or(*at, |other| other.min(*at))),
+            };
+            self.timers.pop();
         }
-        None
+        beyond
     }
 
     /// Every account that is not halted rests for longer than `--max-wait`, so that nobody even reads on: until when.
@@ -110,7 +115,7 @@ impl Lanes {
             held.or(road.held_until.filter(|_| road.parked))
         };
         let going = self.roads.iter().filter(|road| road.halted.is_none());
-        if self.in_flight() > 0 || self.roads.iter().any(|road| road.resting > road.resting_parked) {
+        if self.in_flight() > 0 || self.roads.iter().any(|road| road.resting() > road.resting_parked) {
             return None;
         }
         going.map(until).collect::<Option<Vec<_>>>()?.into_iter().min()
@@ -125,7 +130,7 @@ impl Lanes {
         };
         if self.is_empty()
             || self.in_flight() > 0
-            || self.roads.iter().any(|road| road.resting > road.resting_parked || soon(road))
+            || self.roads.iter().any(|road| road.resting() > road.resting_parked || soon(road))
         {
             return None;
         }

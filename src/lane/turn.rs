@@ -3,37 +3,57 @@
 use crate::lane::gather::{self};
 use crate::lane::gather::{Gathered, Held};
 use crate::lane::road::{Lane, Waiting};
-use crate::lane::{AHEAD, COMPANY, LINGER, Lanes, Place, Turn, Wake, stem};
+use crate::lane::{AHEAD, AHEAD_OF_OTHERS, COMPANY, Coming, LINGER, Lanes, Place, Turn, Wake, stem};
 use crate::platform::LaneKey;
+use crate::priority::{Priorities, Priority};
 use crate::state::holds::HoldKey;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use tokio::time::Instant;
 
+/// What one priority has to offer.
+enum Pick {
+    /// This lane, and whether it is still listed among those whose turn comes.
+    Lane(LaneKey, bool),
+    /// Its rows wait for company until then.
+    Lingers(Instant),
+    None,
+}
+
 impl Lanes {
-    /// Whose turn it is on that account's road, whose platform has a `backlog`. `more`: the reader may still bring company for rows
-    /// that could share a request.
-    pub fn turn(&mut self, account: usize, backlog: usize, more: bool) -> Turn {
+    /// Whose turn it is on that account's road, whose platform has a `backlog`. `coming`: what the reader may still bring; rows that could
+    /// share a request wait for it, and so do those that deserve less than it does.
+    pub fn turn(&mut self, account: usize, backlog: usize, coming: Coming) -> Turn {
         loop {
             let road = &mut self.roads[account];
             let held = road.held_until.is_some() || road.hold.until.is_some();
-            if road.halted.is_some() || held || road.calls >= road.width {
+            if road.halted.is_some() || held || road.calls >= road.width.min(road.narrowed) {
                 return Turn::Full;
             }
+            if let Some(until) = self.spaced(account) {
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
+            let road = &mut self.roads[account];
             if road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
                 let until = Instant::now() + AHEAD;
                 road.held_until = Some(until);
                 self.timers.push(Reverse((until, Wake::Account(account))));
                 return Turn::Full;
             }
-            if road.rows < COMPANY.0
-                && road.bytes < COMPANY.1
-                && let Some(ticket) = road.later.pop_front()
-            {
-                road.waiting -= 1;
-                return Turn::Read(ticket, Place::Next);
+            if road.batch > 1 && road.bytes < COMPANY.1 {
+                let rank = road.ranks.iter_mut().rev().find(|rank| rank.rows < COMPANY.0 && !rank.later.is_empty());
+                if let Some(rank) = rank
+                    && let Some(ticket) = rank.later.pop_front()
+                {
+                    rank.waiting -= 1;
+                    return Turn::Read(ticket, Place::Next);
+                }
             }
-            let Some((key, listed)) = self.pick(account, more) else { return Turn::Hungry };
+            let (priority, key, listed) = match self.choose(account, coming) {
+                Ok(chosen) => chosen,
+                Err(hungry) => return Turn::Hungry(hungry),
+            };
             let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
             let road = &mut self.roads[account];
             if !self.heard.is_empty() {
@@ -61,22 +81,32 @@ impl Lanes {
             if let Some(Waiting::Ticket(ticket)) = lane.waiting.front() {
                 let ticket = *ticket;
                 lane.waiting.pop_front();
-                road.waiting -= 1;
+                let rank = road.rank(priority);
+                rank.waiting -= 1;
                 if !listed {
-                    road.open.push_front(key);
+                    rank.open.push_front(key);
                 }
                 return Turn::Read(ticket, Place::First);
             }
             let sealed = matches!(lane.waiting.front(), Some(Waiting::Sealed { .. }));
-            let gathered = if road.batch > 1 || sealed { gather::shared(road, lane) } else { gather::single(road, lane) };
-            let Gathered { batch, held, rested } = gathered;
-            road.waiting -= batch.len() + rested.len();
+            let gathered = if road.batch > 1 || sealed {
+                gather::shared(road, lane)
+            } else {
+                gather::single(road, lane, !stem(&key).0.is_empty())
+            };
+            let Gathered { batch, held, rested, gated } = gathered;
             if !batch.is_empty() {
                 road.calls += 1;
                 lane.in_flight += batch.len();
-                road.in_flight += batch.len();
                 road.gathered += batch.len();
+                road.shares.serve(priority, batch.len());
+                if let Some(spacing) = &mut road.spacing {
+                    spacing.took(Instant::now(), batch.len());
+                }
             }
+            let rank = &mut road.ranks[priority as usize];
+            rank.waiting -= batch.len() + rested.len() + gated.len();
+            rank.in_flight += batch.len();
             match held {
                 Some(Held::Lane(until)) => {
                     lane.open = false;
@@ -88,30 +118,33 @@ impl Lanes {
                     road.held_until = Some(until);
                     road.parked = until.duration_since(Instant::now()) > self.max_wait;
                     if !listed {
-                        road.open.push_front(key.clone());
+                        rank.open.push_front(key.clone());
                     }
                     self.timers.push(Reverse((until, Wake::Account(account))));
                 }
                 None if lane.waiting.is_empty() => lane.open = false,
                 // The next lane's turn: round robin, so that one lane with much cannot starve one with little.
                 None if listed => {}
-                None => road.open.push_back(key.clone()),
+                None => rank.open.push_back(key.clone()),
             }
             if road.batch > 1 {
                 if lane.rows >= road.batch || matches!(lane.waiting.front(), Some(Waiting::Sealed { .. })) {
-                    road.full.push_back(key.clone());
+                    rank.full.push_back(key.clone());
                 }
                 // As long as any waits, none waits anew: else each of many contents would have a linger of its own.
-                if road.rows == 0 {
-                    road.alone_since = None;
+                if rank.rows == 0 {
+                    rank.alone_since = None;
                 }
                 // A lane that was taken out of turn stays listed, perhaps for nothing.
-                if road.open.len() > 2 * self.lanes.len() + 64 {
-                    self.tidy(account);
+                if rank.open.len() > 2 * self.lanes.len() + 64 {
+                    self.tidy(account, priority);
                 }
             }
             for (ticket, until) in rested {
                 self.rest(account, ticket, until, None);
+            }
+            for (ticket, until) in gated {
+                self.rest(account, ticket, until, Some(until.duration_since(Instant::now())));
             }
             if !batch.is_empty() {
                 return Turn::Batch(key, batch);
@@ -120,42 +153,73 @@ impl Lanes {
         }
     }
 
-    /// The lane whose turn it is. Where requests are shared, a lane with enough for a whole one; any other only when no more company
-    /// can be had. Says too whether the lane is still listed among those whose turn comes.
-    pub(super) fn pick(&mut self, account: usize, more: bool) -> Option<(LaneKey, bool)> {
-        let road = &mut self.roads[account];
-        if road.batch == 1 {
-            return Some((road.open.pop_front()?, false));
+    /// The priority and the lane whose turn it is, and whether the lane is still listed; or of which priorities more is wanted.
+    fn choose(&mut self, account: usize, coming: Coming) -> Result<(Priority, LaneKey, bool), Priorities> {
+        let (mut able, mut awaited) = (Priorities::default(), Priorities::default());
+        for priority in Priority::ALL {
+            let read = coming.asked && coming.of.contains(priority);
+            // Rows of it may all be for other accounts: these are not waited for while many wait there.
+            if read && self.roads.iter().map(|road| road.ranks[priority as usize].waiting).sum::<usize>() < AHEAD_OF_OTHERS {
+                awaited.insert(priority);
+                able.insert(priority);
+            }
+            if self.roads[account].ranks[priority as usize].is_listed() {
+                able.insert(priority);
+            }
         }
-        while let Some(key) = road.full.pop_front() {
+        let mut lingers: Option<Instant> = None;
+        let order = self.roads[account].shares.order(able);
+        for priority in order {
+            match self.pick(account, priority, coming.of.contains(priority)) {
+                Pick::Lane(key, listed) => return Ok((priority, key, listed)),
+                Pick::Lingers(until) => lingers = Some(lingers.map_or(until, |other| other.min(until))),
+                Pick::None if awaited.contains(priority) => return Err(Priorities::only(priority)),
+                Pick::None => {}
+            }
+        }
+        if let Some(until) = lingers {
+            self.roads[account].held_until = Some(until);
+            self.timers.push(Reverse((until, Wake::Account(account))));
+        }
+        Err(coming.of)
+    }
+
+    /// The lane of that priority whose turn it is. Where requests are shared, a lane with enough for a whole one; any other only when no
+    /// more company can be had.
+    fn pick(&mut self, account: usize, priority: Priority, more: bool) -> Pick {
+        let road = &mut self.roads[account];
+        let rank = &mut road.ranks[priority as usize];
+        if road.batch == 1 {
+            return rank.open.pop_front().map_or(Pick::None, |key| Pick::Lane(key, false));
+        }
+        while let Some(key) = rank.full.pop_front() {
             let ready = |lane: &Lane| match lane.waiting.front() {
                 Some(Waiting::Sealed { .. } | Waiting::Ticket(_)) => true,
                 Some(Waiting::Row(seat)) => lane.rows >= road.batch || seat.share.is_none(),
                 None => false,
             };
             if self.lanes.get(&(account, key.clone())).is_some_and(ready) {
-                return Some((key, true));
+                return Pick::Lane(key, true);
             }
         }
-        let patient = more && road.rows < COMPANY.0 && road.bytes < COMPANY.1;
+        let patient = more && rank.rows < COMPANY.0 && road.bytes < COMPANY.1;
         if patient && self.lingers {
-            let until = road.alone_since.map(|since| since + LINGER).filter(|until| *until > Instant::now());
+            let until = rank.alone_since.map(|since| since + LINGER).filter(|until| *until > Instant::now());
             if let Some(until) = until {
-                road.held_until = Some(until);
-                self.timers.push(Reverse((until, Wake::Account(account))));
-                return None;
+                return Pick::Lingers(until);
             }
         } else if patient {
-            return None;
+            return Pick::None;
         }
-        Some((road.open.pop_front()?, false))
+        rank.open.pop_front().map_or(Pick::None, |key| Pick::Lane(key, false))
     }
 
     /// Forgets what is listed twice or for nothing.
-    pub(super) fn tidy(&mut self, account: usize) {
+    pub(super) fn tidy(&mut self, account: usize, priority: Priority) {
         let mut known = HashSet::new();
         let lanes = &self.lanes;
         self.roads[account]
+            .rank(priority)
             .open
             .retain(|key| lanes.get(&(account, key.clone())).is_some_and(|lane| lane.open) && known.insert(key.clone()));
     }
@@ -175,11 +239,25 @@ impl Lanes {
         road.gathered = road.gathered.saturating_sub(count);
     }
 
+    /// So many deliveries of a request that was gathered do not leave after all; `whole`: no other of it does either.
+    pub fn withdrawn(&mut self, account: usize, key: &LaneKey, deliveries: usize, whole: bool) {
+        self.handed(account, deliveries);
+        if whole {
+            return self.landed(account, key, deliveries);
+        }
+        let rank = self.roads[account].rank(key.priority());
+        rank.in_flight = rank.in_flight.saturating_sub(deliveries);
+        if let Some(lane) = self.lanes.get_mut(&(account, key.clone())) {
+            lane.in_flight = lane.in_flight.saturating_sub(deliveries);
+        }
+    }
+
     /// A request of so many deliveries has its answer, or never left.
     pub fn landed(&mut self, account: usize, key: &LaneKey, deliveries: usize) {
         let road = &mut self.roads[account];
         road.calls = road.calls.saturating_sub(1);
-        road.in_flight = road.in_flight.saturating_sub(deliveries);
+        let rank = road.rank(key.priority());
+        rank.in_flight = rank.in_flight.saturating_sub(deliveries);
         if let Some(lane) = self.lanes.get_mut(&(account, key.clone())) {
             lane.in_flight = lane.in_flight.saturating_sub(deliveries);
         }

@@ -1,4 +1,5 @@
-//! Who keeps the quotas: governor paces each window, and a gate asks several windows for one delivery.
+//! Who keeps the quotas of one process: governor paces each window of an account, and a gate asks several windows for one delivery;
+//! domains and addresses have slots of their own.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -11,6 +12,7 @@ use governor::{Quota as Rate, RateLimiter};
 
 use super::quota::{Quota, Scope, Unit};
 use super::rolling::Rolling;
+use super::slots::{self, Nanos, Slots};
 
 /// The monotonic clock of the runtime, which tests can pause.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +65,6 @@ struct Gate {
     passed: usize,
     /// How many permits the passed windows gave.
     of: u32,
-    used: std::time::Instant,
 }
 
 impl Gate {
@@ -71,13 +72,12 @@ impl Gate {
         let mut quotas = quotas.to_vec();
         quotas.sort_by_key(Quota::interval);
         let windows = quotas.iter().filter_map(window).collect();
-        Gate { windows, passed: 0, of: 0, used: RunClock.now() }
+        Gate { windows, passed: 0, of: 0 }
     }
 
     /// Permits for so many at once, or for fewer where the first windows gave fewer before; or how long until there are any. More
     /// than a window's burst is asked for as the burst.
     fn admit(&mut self, count: u32) -> Result<u32, Duration> {
-        self.used = RunClock.now();
         let mut wanted = if self.passed > 0 { count.min(self.of) } else { count };
         while let Some(window) = self.windows.get_mut(self.passed) {
             wanted = window.take(wanted)?;
@@ -97,18 +97,64 @@ fn window(quota: &Quota) -> Option<Window> {
     Some(Window::Even(Box::new(RateLimiter::direct_with_clock(rate, RunClock)), quota.burst))
 }
 
-/// The pace of one account: its own windows, and those of every domain and address it sends to.
+/// The windows of one domain or address: asked first and taken afterwards, so that nobody takes a permit that another window makes void.
+#[derive(Debug)]
+struct Cell {
+    slots: Vec<Slots>,
+    next: Vec<Nanos>,
+    long: Vec<Rolling>,
+    used: std::time::Instant,
+}
+
+impl Cell {
+    fn new(quotas: &[Quota], key: &str) -> Self {
+        let concerned = || quotas.iter().filter(|quota| quota.concerns(key));
+        let slots: Vec<Slots> = concerned().filter(|quota| !quota.rolls()).map(Slots::of).collect();
+        let now = RunClock.now();
+        let long = concerned().filter(|quota| quota.rolls()).map(|quota| Rolling::new(quota.count.get(), quota.period, now));
+        Cell { next: vec![Nanos::MIN / 2; slots.len()], slots, long: long.collect(), used: now }
+    }
+
+    /// How long until one may go; `None`: now.
+    fn wait(&mut self, start: std::time::Instant) -> Option<Duration> {
+        let now = RunClock.now();
+        let since = nanos(now.duration_since(start));
+        let at = slots::take(&self.slots, &mut self.next.clone(), NonZeroU32::MIN, since, 0).at;
+        let even = (at > since).then(|| Duration::from_nanos((at - since).unsigned_abs()).max(Duration::from_micros(100)));
+        self.long.iter_mut().filter_map(|window| window.wait(1, now)).chain(even).max()
+    }
+
+    fn take(&mut self, start: std::time::Instant) {
+        let now = RunClock.now();
+        slots::take(&self.slots, &mut self.next, NonZeroU32::MIN, nanos(now.duration_since(start)), 0);
+        for window in &mut self.long {
+            let _ = window.take(1, now);
+        }
+        self.used = now;
+    }
+}
+
+fn nanos(time: Duration) -> Nanos {
+    Nanos::try_from(time.as_nanos()).unwrap_or(Nanos::MAX / 2)
+}
+
+/// The pace of one account in one process: its own windows, and those of every domain and address it sends to.
 #[derive(Debug)]
 pub struct Pace {
     account: Gate,
     requests: Gate,
+    /// The run's own pace (`--rate`), which may be another from one moment to the next.
+    own: Option<(Quota, Gate)>,
+    /// Permits of it that no delivery has used yet.
+    spare: usize,
     /// The request has its permit, its deliveries have not.
     asked: bool,
     domain: Vec<Quota>,
     address: Vec<Quota>,
     /// Bounded by pruning: a gate that has been idle for longer than its windows remembers nothing.
-    keyed: HashMap<(Scope, String), Gate>,
+    keyed: HashMap<(Scope, String), Cell>,
     prune_at: usize,
+    start: std::time::Instant,
 }
 
 impl Pace {
@@ -120,12 +166,26 @@ impl Pace {
         Pace {
             account: Gate::new(&deliveries),
             requests: Gate::new(&requests),
+            own: None,
+            spare: 0,
             asked: false,
             domain: of(Scope::Domain),
             address: of(Scope::Address),
             keyed: HashMap::new(),
             prune_at: 4096,
+            start: RunClock.now(),
         }
+    }
+
+    /// The run's own pace from now on, beside the quotas, which it never loosens; `None` takes it away.
+    pub fn set_own(&mut self, rate: Option<Quota>) {
+        self.own = rate.map(|rate| (rate, Gate::new(&[rate])));
+        self.spare = 0;
+    }
+
+    /// The run's own pace.
+    pub fn own(&self) -> Option<Quota> {
+        self.own.as_ref().map(|(rate, _)| *rate)
     }
 
     /// The finest scope that has a quota of its own: what its lanes must be told apart by.
@@ -137,18 +197,48 @@ impl Pace {
         }
     }
 
-    /// A permit of the domain and the address, or how long until there is one.
+    /// A permit of the domain and the address, or how long until there is one. Neither gives one that the other makes void.
+    ///
+    /// # Errors
+    /// The wait.
     pub fn admit(&mut self, address: &str) -> Result<(), Duration> {
-        if !self.domain.is_empty() {
-            Self::ask(&mut self.keyed, &self.domain, Scope::Domain, domain_of(address))?;
+        self.admit_all(std::iter::once(address))
+    }
+
+    /// As [`Pace::admit`], for several that must go together.
+    ///
+    /// # Errors
+    /// The longest wait of any of them; then none of them has a permit.
+    pub fn admit_all<'a>(&mut self, addresses: impl Iterator<Item = &'a str> + Clone) -> Result<(), Duration> {
+        if self.domain.is_empty() && self.address.is_empty() {
+            return Ok(());
         }
-        if !self.address.is_empty() {
-            Self::ask(&mut self.keyed, &self.address, Scope::Address, address)?;
+        let start = self.start;
+        let waits: Vec<Duration> =
+            addresses.clone().flat_map(|address| self.each(address, |cell| cell.wait(start))).flatten().collect();
+        if let Some(wait) = waits.into_iter().max() {
+            return Err(wait);
+        }
+        for address in addresses {
+            self.each(address, |cell| cell.take(start));
         }
         if self.keyed.len() > self.prune_at {
             self.prune();
         }
         Ok(())
+    }
+
+    /// What the windows of this address and its domain say.
+    fn each<T>(&mut self, address: &str, mut ask: impl FnMut(&mut Cell) -> T) -> Vec<T> {
+        let mut told = Vec::with_capacity(2);
+        for (quotas, scope, key) in [(&self.domain, Scope::Domain, domain_of(address)), (&self.address, Scope::Address, address)]
+        {
+            if !quotas.is_empty() {
+                let id = (scope, key.to_ascii_lowercase());
+                told.push(ask(self.keyed.entry(id).or_insert_with(|| Cell::new(quotas, key))));
+            }
+        }
+        told
     }
 
     /// The account's permit for a request, and for so many deliveries in it (fewer, where its burst is smaller); or how long until
@@ -158,17 +248,17 @@ impl Pace {
             self.requests.admit(1)?;
             self.asked = true;
         }
-        let admitted = self.account.admit(u32::try_from(deliveries).unwrap_or(u32::MAX))?;
+        let mut wanted = deliveries;
+        if let Some((_, own)) = &mut self.own {
+            if self.spare == 0 {
+                self.spare = own.admit(u32::try_from(deliveries).unwrap_or(u32::MAX))? as usize;
+            }
+            wanted = wanted.min(self.spare);
+        }
+        let admitted = self.account.admit(u32::try_from(wanted).unwrap_or(u32::MAX))? as usize;
+        self.spare = self.spare.saturating_sub(admitted);
         self.asked = false;
-        Ok(admitted as usize)
-    }
-
-    fn ask(keyed: &mut HashMap<(Scope, String), Gate>, quotas: &[Quota], scope: Scope, key: &str) -> Result<(), Duration> {
-        let gate = || {
-            let concerned: Vec<Quota> = quotas.iter().filter(|quota| quota.concerns(key)).copied().collect();
-            Gate::new(&concerned)
-        };
-        keyed.entry((scope, key.to_ascii_lowercase())).or_insert_with(gate).admit(1).map(|_| ())
+        Ok(admitted)
     }
 
     fn prune(&mut self) {
@@ -180,7 +270,7 @@ impl Pace {
             .max()
             .unwrap_or_default();
         let now = RunClock.now();
-        self.keyed.retain(|_, gate| now.duration_since(gate.used) <= longest);
+        self.keyed.retain(|_, cell| now.duration_since(cell.used) <= longest);
         self.prune_at = (self.keyed.len() * 2).max(4096);
     }
 }
@@ -228,6 +318,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_runs_own_pace_may_change_and_never_loosens_a_quota() {
+        let mut pace = Pace::new(&quotas(&[("10/s", Scope::Account)]));
+        let took = |times: &[u128]| times[times.len() - 1] - times[0];
+        pace.set_own(Some("2/s".parse().unwrap()));
+        let slow = took(&drive(&mut pace, 11).await);
+        assert!((4900..=5100).contains(&slow), "2/s: {slow} ms for 10");
+        pace.set_own(Some("100/s".parse().unwrap()));
+        let fast = took(&drive(&mut pace, 101).await);
+        assert!((9900..=10_200).contains(&fast), "the quota of 10/s holds: {fast} ms for 100");
+        pace.set_own(None);
+        let bare = took(&drive(&mut pace, 101).await);
+        assert!((9900..=10_200).contains(&bare), "{bare} ms for 100");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_domain_has_its_own_window() {
         let mut pace = Pace::new(&quotas(&[("1/s", Scope::Domain)]));
         assert!(pace.admit("a@one.example").is_ok());
@@ -235,6 +340,19 @@ mod tests {
         assert!(pace.admit("a@two.example").is_ok());
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(pace.admit("b@one.example").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_permit_is_lost_to_another_window() {
+        let mut pace = Pace::new(&quotas(&[("1/10s", Scope::Domain), ("1/min", Scope::Address)]));
+        assert!(pace.admit("a@one.example").is_ok());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(pace.admit("a@one.example").is_err(), "its own minute is not over");
+        assert!(pace.admit("b@one.example").is_ok(), "and the domain's permit is still there");
+        tokio::time::sleep(Duration::from_secs(55)).await;
+        let both = ["a@one.example", "b@one.example"];
+        assert!(pace.admit_all(both.into_iter()).is_err(), "one of them must wait, so both do");
+        assert!(pace.admit("a@one.example").is_ok(), "and none of them has a permit");
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,6 +34,21 @@ impl Rolling {
     /// The wait.
     pub fn take(&mut self, count: u32, now: Instant) -> Result<(), Duration> {
         let count = count.min(self.most);
+        if let Some(wait) = self.wait(count, now) {
+            return Err(wait);
+        }
+        let at = self.number(now);
+        self.total += count;
+        match self.sent.back_mut().filter(|(number, _)| *number == at) {
+            Some((_, sent)) => *sent += count,
+            None => self.sent.push_back((at, count)),
+        }
+        Ok(())
+    }
+
+    /// How long until there are so many permits; `None` where there are.
+    pub fn wait(&mut self, count: u32, now: Instant) -> Option<Duration> {
+        let count = count.min(self.most);
         let at = self.number(now);
         while let Some((number, sent)) = self.sent.front() {
             if number + BUCKETS >= at {
@@ -44,12 +59,7 @@ impl Rolling {
         }
         let mut over = (self.total + count).saturating_sub(self.most);
         if over == 0 {
-            self.total += count;
-            match self.sent.back_mut().filter(|(number, _)| *number == at) {
-                Some((_, sent)) => *sent += count,
-                None => self.sent.push_back((at, count)),
-            }
-            return Ok(());
+            return None;
         }
         let mut free = now;
         for (number, sent) in &self.sent {
@@ -59,7 +69,7 @@ impl Rolling {
                 break;
             }
         }
-        Err(free.saturating_duration_since(now).max(Duration::from_millis(1)))
+        Some(free.saturating_duration_since(now).max(Duration::from_millis(1)))
     }
 
     fn number(&self, now: Instant) -> u64 {

@@ -31,12 +31,8 @@ const DATES: u64 = 31;
 /// What a run would be.
 #[derive(Debug)]
 pub struct Plan {
-    /// Rows that can go.
-    pub good: u64,
-    /// Rows that cannot.
-    pub bad: u64,
-    /// Rows that policy leaves out.
-    pub skipped: u64,
+    /// What checking found.
+    pub counts: Counts,
     /// Each account that has rows, in the order of the run.
     pub accounts: Vec<Part>,
     /// Domains with most rows, and how many each has.
@@ -100,7 +96,7 @@ pub enum Binding {
 }
 
 /// What checking a list found, beside the census.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     /// Rows that can go.
     pub good: u64,
@@ -108,6 +104,10 @@ pub struct Counts {
     pub bad: u64,
     /// Rows that policy leaves out.
     pub skipped: u64,
+    /// Of those, the ones that were sent before.
+    pub already: u64,
+    /// Of those, the ones whose address is suppressed.
+    pub suppressed: u64,
 }
 
 impl Plan {
@@ -144,20 +144,7 @@ impl Plan {
         goes_on.sort();
         goes_on.dedup();
         goes_on.truncate(DATES as usize);
-        Plan {
-            good: counts.good,
-            bad: counts.bad,
-            skipped: counts.skipped,
-            accounts: parts,
-            domains,
-            other_domains,
-            slowest,
-            lasts,
-            last: later(lasts),
-            first: start,
-            goes_on,
-            bill,
-        }
+        Plan { counts, accounts: parts, domains, other_domains, slowest, lasts, last: later(lasts), first: start, goes_on, bill }
     }
 
     /// Accounts that have rows and do not say what these cost.

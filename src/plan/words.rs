@@ -7,17 +7,23 @@ use jiff::Zoned;
 use serde_json::{Value, json};
 
 use crate::config::duration;
-use crate::plan::{Binding, LATENCY, Part, Plan};
+use crate::plan::{Binding, Counts, LATENCY, Part, Plan};
 
 impl Plan {
     /// For a person: a few lines, each with its word in front.
     pub fn text(&self) -> String {
-        let mut text = format!("{} can be sent", rows(self.good));
-        if self.bad > 0 {
-            let _ = write!(text, ", {} that cannot be sent", grouped(self.bad)); // a String takes all
-        }
-        if self.skipped > 0 {
-            let _ = write!(text, ", {} skipped as duplicates", grouped(self.skipped));
+        let Counts { good, bad, skipped, already, suppressed } = self.counts;
+        let repeats = skipped.saturating_sub(already + suppressed);
+        let mut text = format!("{} can be sent", rows(good));
+        for (count, why) in [
+            (bad, "that cannot be sent"),
+            (repeats, "skipped as duplicates"),
+            (already, "sent already"),
+            (suppressed, "on the suppression list"),
+        ] {
+            if count > 0 {
+                let _ = write!(text, ", {} {why}", grouped(count)); // a String takes all
+            }
         }
         text.push('\n');
         for part in &self.accounts {
@@ -84,10 +90,12 @@ impl Plan {
         });
         json!({
             "type": "plan",
-            "rows": self.good + self.bad + self.skipped,
-            "good": self.good,
-            "bad": self.bad,
-            "skipped": self.skipped,
+            "rows": self.counts.good + self.counts.bad + self.counts.skipped,
+            "good": self.counts.good,
+            "bad": self.counts.bad,
+            "skipped": self.counts.skipped,
+            "already": self.counts.already,
+            "suppressed": self.counts.suppressed,
             "requests": self.accounts.iter().map(|part| part.requests).sum::<u64>(),
             "accounts": accounts,
             "domains": self.domains.iter().map(|(domain, rows)| json!({ "domain": domain, "rows": rows })).collect::<Vec<_>>(),

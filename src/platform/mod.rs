@@ -240,6 +240,12 @@ pub trait Platform: Send + Sync + fmt::Debug {
         0
     }
 
+    /// While `back` is set, deliveries that were handed over and are not on their way yet are given back as
+    /// [`SendError::recalled`], those that come meanwhile too. A platform without a queue of its own has none.
+    fn recall(&self, back: bool) {
+        let _ = back;
+    }
+
     /// Proves credentials without sending anything; a line for the user on success.
     fn check(&self) -> BoxFuture<'_, Result<String, SendError>>;
 

@@ -3,6 +3,7 @@
 //! Each file is written beside its name, synced and renamed, so that a reader finds the old one or the new one and never a half.
 //! Memory is one page of rows. The numbers of the three tellings (spool, journal, lines written) must agree, or no report is made.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -110,13 +111,40 @@ impl Rising {
         write(&mut self.out).map_err(|why| ReportError::Write { path: self.path.clone(), why: why.to_string() })
     }
 
-    fn finish(mut self) -> Result<(), ReportError> {
-        self.out.flush().map_err(|why| self.failed(&why))?;
-        let Some(temp) = self.temp.take() else { return Ok(()) };
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let risen = self.out.get_ref().sync_all().and_then(|()| fs::rename(&temp, &self.path)).and_then(|()| sync_dir(folder));
-        risen.map_err(|why| self.failed(&why))
+    fn finish(self) -> Result<(), ReportError> {
+        rise(vec![self])
     }
+}
+
+/// All of them become visible, in this order. They are synced at the same time: a disk that is asked for several at once answers with
+/// one turn, not with one for each.
+fn rise(mut files: Vec<Rising>) -> Result<(), ReportError> {
+    for file in &mut files {
+        file.out.flush().map_err(|why| file.failed(&why))?;
+    }
+    let synced: Vec<io::Result<()>> = std::thread::scope(|scope| {
+        let sync = |file: &Rising| file.temp.as_ref().map(|_| file.out.get_ref().try_clone());
+        let threads: Vec<_> = files
+            .iter()
+            .map(|file| sync(file).map(|handle| scope.spawn(move || handle.and_then(|file| file.sync_all()))))
+            .collect();
+        let lost = |_| Err(io::Error::other("the thread that synced it broke"));
+        threads.into_iter().map(|thread| thread.map_or(Ok(()), |thread| thread.join().unwrap_or_else(lost))).collect()
+    });
+    for (file, synced) in files.iter().zip(synced) {
+        synced.map_err(|why| file.failed(&why))?;
+    }
+    let mut folders: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    for file in &mut files {
+        let Some(temp) = file.temp.take() else { continue };
+        fs::rename(&temp, &file.path).map_err(|why| file.failed(&why))?;
+        let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        folders.insert(folder.to_owned(), file.path.clone());
+    }
+    for (folder, path) in folders {
+        sync_dir(&folder).map_err(|why| ReportError::Write { path, why: why.to_string() })?;
+    }
+    Ok(())
 }
 
 impl Drop for Rising {
@@ -209,13 +237,12 @@ pub(crate) fn write_from(
     }
     let mut report = Rising::begin(&paths.report)?;
     report.write(|out| {
-        serde_json::to_writer_pretty(&mut *out, &totals::json(manifest, ending, &tally, &paths))?;
+        let told = totals::with_events(totals::json(manifest, ending, &tally, &paths), folder);
+        serde_json::to_writer_pretty(&mut *out, &told)?;
         out.write_all(b"\n")
     })?;
     // The retry file first and the numbers last: a report never speaks of files that are not there yet.
-    for file in [failed, failed_csv, in_doubt, results, results_csv, report] {
-        file.finish()?;
-    }
+    rise(vec![failed, failed_csv, in_doubt, results, results_csv, report])?;
     folder.write_ended(&Ended { ending: ending.clone(), tally: tally.clone() })?;
     Ok((paths, tally))
 }
@@ -236,6 +263,25 @@ pub fn csv(folder: &RunFolder, manifest: &Manifest, out: &mut dyn Write) -> Resu
     begin_csv(out, COLUMNS.iter().copied()).map_err(stdout)?;
     let mut rows = Spool::open(folder.spool_dir())?;
     each_row(&mut rows, &mut reader, |row, known| cell::write_row(out, telling.result(row, known).cells()).map_err(stdout))?;
+    Ok(())
+}
+
+/// Each row of a run as it stands now, with what the journal knows of it and its line of `results.jsonl`.
+///
+/// # Errors
+/// The run's files.
+pub fn each_result(
+    folder: &RunFolder,
+    manifest: &Manifest,
+    mut tell: impl FnMut(&Row, Option<&Known>, &dyn Fn() -> Value),
+) -> Result<(), ReportError> {
+    let mut reader = Reader::open(folder)?;
+    let telling = Telling::new(manifest);
+    let mut rows = Spool::open(folder.spool_dir())?;
+    each_row(&mut rows, &mut reader, |row, known| {
+        tell(row, known, &|| serde_json::to_value(telling.result(row, known)).unwrap_or_default());
+        Ok(())
+    })?;
     Ok(())
 }
 

@@ -4,59 +4,19 @@ use crate::delivery::Delivery;
 use crate::error::ErrorKind;
 use crate::exit::Exit;
 use crate::journal::reader::Reader as JournalReader;
-use crate::journal::recovery::{Deferred, Recovery};
 use crate::journal::{Mark, Record};
 use crate::lane::{Due, Place, Ready, Ticket};
 use crate::platform::LaneKey;
 use crate::prepare::{Before, Prepared};
+use crate::priority::Priority;
 use crate::recipient::{Position, Row};
 use crate::route;
 use crate::run::{Flow, FlowError, SECOND_PASS};
 use crate::source::spool::Spool;
 use crate::tally::State;
-use std::collections::HashMap;
-use std::time::Duration;
 use tokio::time::Instant;
 
 impl Flow<'_> {
-    /// Rows that an earlier life of this run left resting, or in doubt and to be sent again.
-    pub(super) fn take_up(&mut self, recovery: &mut Recovery) {
-        let (now, wall) = (Instant::now(), jiff::Timestamp::now());
-        let mut waiting: HashMap<Position, Deferred> =
-            std::mem::take(&mut recovery.deferred).into_iter().map(|deferred| (deferred.position, deferred)).collect();
-        let rest_of = |deferred: &Deferred| {
-            let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
-            // A longer rest than any of our own was named by the service.
-            (rest, (rest > self.rules.backoff.max_delay).then_some(rest))
-        };
-        // A request that nobody answered goes again as it was, for the service may know its key.
-        for set in std::mem::take(&mut recovery.sets) {
-            if !set.iter().all(|position| waiting.contains_key(position)) {
-                continue;
-            }
-            let rows: Vec<Deferred> = set.iter().filter_map(|position| waiting.remove(position)).collect();
-            let Some((rest, named)) = rows.iter().map(rest_of).max() else { continue };
-            let account = self.preparer.account(&rows[0].account).unwrap_or_default();
-            let tickets = rows.iter().map(|row| Ticket { position: row.position, tried: row.attempts }).collect();
-            rows.iter().for_each(|row| recovery.settled.settle(row.position));
-            self.lanes.rest_together(account, tickets, now + rest, named);
-        }
-        for deferred in waiting.into_values() {
-            // Not read again from the start: its ticket is enough.
-            recovery.settled.settle(deferred.position);
-            let (rest, named) = rest_of(&deferred);
-            let account = self.preparer.account(&deferred.account).unwrap_or_default();
-            let ticket = Ticket { position: deferred.position, tried: deferred.attempts };
-            // It may have arrived: in other company its key would be another.
-            let doubtful = matches!(deferred.kind, None | Some(ErrorKind::InDoubt)) && deferred.attempts > 0;
-            if doubtful && self.preparer.accounts()[account].batch > 1 {
-                self.lanes.rest_together(account, vec![ticket], now + rest, named);
-            } else {
-                self.lanes.rest(account, ticket, now + rest, named);
-            }
-        }
-    }
-
     /// Rows whose rest is over come back into their lanes.
     pub(super) fn wake(&mut self) -> Result<(), FlowError> {
         for (account, due) in self.lanes.wake(Instant::now()) {
@@ -79,7 +39,7 @@ impl Flow<'_> {
                     lane.get_or_insert(ready.lane);
                     deliveries.push(ready.delivery);
                 }
-                other => self.settle_unsent(other),
+                other => self.settle_late(other, ticket.tried),
             }
         }
         if let Some(lane) = lane {
@@ -96,6 +56,12 @@ impl Flow<'_> {
         self.spool.read(position).map_err(FlowError::Spool)
     }
 
+    /// What the row is worth.
+    pub(super) fn priority(&mut self, position: Position) -> Result<Priority, FlowError> {
+        let said = self.spool.priority(position).map_err(FlowError::Spool)?;
+        Ok(said.unwrap_or(self.preparer.priority()))
+    }
+
     /// A row that waited without its content comes back to the account that it was tried with; one of a pool that is blocked may go to
     /// another.
     pub(super) fn read_again(&mut self, account: usize, ticket: Ticket, place: Place) -> Result<(), FlowError> {
@@ -103,9 +69,13 @@ impl Flow<'_> {
         let elsewhere = self.lanes.is_blocked(account) && self.preparer.is_pooled(account);
         let before = if elsewhere { Before::Moves(account) } else { Before::Stays(account) };
         match self.preparer.prepare(row, ticket.tried, Some(before)) {
-            Prepared::Ready(ready) if ready.pool.is_none() => self.lanes.put_at(*ready, place),
+            Prepared::Ready(ready) if ready.pool.is_none() => {
+                if self.lets(&ready) {
+                    self.lanes.put_at(*ready, place);
+                }
+            }
             Prepared::Ready(ready) => self.put(*ready),
-            other => self.settle_unsent(other),
+            other => self.settle_late(other, ticket.tried),
         }
         Ok(())
     }
@@ -119,16 +89,19 @@ impl Flow<'_> {
             let named = fixed.as_deref() != Some(envelope.to.as_str());
             let key = if named { envelope.to.as_str() } else { envelope.id.as_str() };
             let accounts = self.preparer.accounts();
-            let lanes = &self.lanes;
+            let (lanes, priority) = (&self.lanes, ready.lane.priority());
             ready.account = route::choose(&pool, accounts, key, |member| lanes.load(member), |member| lanes.is_blocked(member));
             envelope.account = accounts[ready.account].name.clone();
             // What is held up together is that account's own matter.
             if let Ok(lane) = accounts[ready.account].lane(&envelope.to) {
                 let shares = accounts[ready.account].batch > 1;
-                ready.lane = if shares { lane.grouped(ready.share) } else { lane };
+                let lane = if shares { lane.grouped(ready.share) } else { lane };
+                ready.lane = lane.ranked(priority);
             }
         }
-        self.lanes.put(ready);
+        if self.lets(&ready) {
+            self.lanes.put(ready);
+        }
     }
 
     /// What waits for an account of a pool that is blocked goes to the others.
@@ -158,7 +131,8 @@ impl Flow<'_> {
     /// A request that was not taken goes again with exactly these, or by whoever of the pool is left.
     pub(super) fn put_together(&mut self, account: usize, lane: &LaneKey, set: Vec<Delivery>) {
         if self.gives_up(account) {
-            let tickets = set.iter().map(|delivery| Ticket::of(&delivery.envelope));
+            let priority = lane.priority();
+            let tickets = set.iter().map(move |delivery| Ticket::of(&delivery.envelope, priority)).collect::<Vec<_>>();
             return self.hand_round(account, tickets);
         }
         self.lanes.put_sealed(account, lane, set, false);
@@ -181,7 +155,8 @@ impl Flow<'_> {
                 self.journal.record(Record { position, account, attempts: known.attempts, mark: Mark::Pending });
                 self.tally.reopen(&known.account, known.kind, u64::from(known.attempts));
                 // As if its retries were used up: one more try, whatever comes of it.
-                let ticket = Ticket { position, tried: self.rules.backoff.retries.max(known.attempts) };
+                let priority = self.priority(position)?;
+                let ticket = Ticket { position, tried: self.rules.backoff.retries.max(known.attempts), priority };
                 self.lanes.rest(self.preparer.account(&known.account).unwrap_or_default(), ticket, until, None);
                 again += 1;
             }

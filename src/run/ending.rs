@@ -6,7 +6,8 @@ use crate::exit::Exit;
 use crate::feed::Reader;
 use crate::journal::recovery::{Decision, Recovery};
 use crate::journal::{Mark, Record};
-use crate::rules::Doubt;
+use crate::priority::Priorities;
+use crate::rules::{Doubt, OnError};
 use crate::run::{Ending, Flow, FlowError, Flying};
 use crate::source::spool::Spool;
 use tokio::time::Instant;
@@ -18,8 +19,13 @@ impl Flow<'_> {
             let late = self.drain_ends.is_some_and(|ends| ends <= Instant::now());
             return self.tasks.is_empty() || late;
         }
+        if self.paused.is_some() {
+            let settled = !rows.is_open() && self.lanes.is_empty();
+            return settled && self.tasks.is_empty() && self.rules.on_error != OnError::Retry;
+        }
         // What comes by a pipe is not in the spool yet: it is read to its end, whatever must wait.
-        let reads = rows.is_open() && (self.hungry || rows.counts) && self.lanes.has_room();
+        let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
+        let reads = rows.open().meets(hungry) && !self.recovering.is_shut() && self.lanes.has_room();
         if !self.tasks.is_empty() || reads {
             return false;
         }
@@ -28,10 +34,12 @@ impl Flow<'_> {
             let wait = until.duration_since(Instant::now());
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");
-            self.close(Exit::Stopped, Some(format!("what is left must wait for longer than --max-wait: resume after {when}")));
+            let given_up = self.recovering.gave_up();
+            let told = format!("what is left must wait for longer than --max-wait: resume after {when}");
+            self.close(Exit::Stopped, Some(if given_up.is_empty() { told } else { given_up.join("\n") }));
             return true;
         }
-        !rows.is_open() && self.lanes.is_empty()
+        !rows.is_open() && self.lanes.is_empty() && !self.recovering.holds_rows()
     }
 
     /// What is still in flight is in doubt; then everything is made durable and told.
@@ -47,7 +55,7 @@ impl Flow<'_> {
         }
         let late = !self.tasks.is_empty();
         self.tasks.shutdown().await;
-        for (position, Flying { account, attempt }) in std::mem::take(&mut self.flying) {
+        for (position, Flying { account, attempt, .. }) in std::mem::take(&mut self.flying) {
             let outcome = Outcome::Failed(SendError::new(ErrorKind::InDoubt, "the run was stopped before the answer came"));
             self.count(&account, &outcome, attempt);
             self.progress.unsent(position, &account, &outcome);
@@ -56,6 +64,7 @@ impl Flow<'_> {
         if !late {
             futures_util::future::join_all(self.preparer.accounts().iter().map(|account| account.platform.close())).await;
         }
+        self.gone.flush();
         self.journal.flush().await?;
         if streamed {
             // Rows that reached the spool and nobody handed on are pending: a resume begins with them.
@@ -66,6 +75,7 @@ impl Flow<'_> {
             self.journal.decide_in_doubt(Decision::Skip, None, &mut Recovery::default()).await?;
             self.tally.undecided = 0;
         }
+        self.advise();
         let mut exit = self.closing.unwrap_or(Exit::Done);
         if self.tally.failed > 0 {
             exit = exit.worse(Exit::SomeFailed);
@@ -80,6 +90,10 @@ impl Flow<'_> {
         if self.tally.undecided > 0 {
             exit = exit.worse(Exit::InDoubt);
         }
-        Ok(Ending { tally: self.tally, exit, reasons: self.reasons })
+        self.answer_all(late);
+        let mut last = self.snapshot(Instant::now());
+        last.state = "stopping".to_owned();
+        self.live.publish(last);
+        Ok(Ending { tally: self.tally, exit, reasons: self.reasons, aborted: self.aborted })
     }
 }

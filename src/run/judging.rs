@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::backoff::Next;
 use crate::batch::{Batch, Refused, Verdict, Verdicts};
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::{Delivery, Outcome, Receipt};
 use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::journal::{Mark, Record};
@@ -28,10 +28,17 @@ impl Flow<'_> {
 
     pub(super) fn follow(&mut self, account: usize, packed: Packed, verdicts: Verdicts) {
         self.give_back(account, &packed);
-        let Packed { lane, batch } = packed;
-        for delivery in batch.deliveries() {
-            self.flying.remove(&delivery.envelope.position);
+        let mut since = None;
+        for delivery in packed.batch.deliveries() {
+            since = self.flying.remove(&delivery.envelope.position).map(|flying| flying.since);
         }
+        if verdicts.were_recalled() {
+            return self.called_back(account, packed);
+        }
+        if let Some(since) = since {
+            self.live.meter.answered(account, since.elapsed());
+        }
+        let Packed { lane, batch } = packed;
         if let Some(pause) = verdicts.pause() {
             self.lanes.hold(account, &lane, Some(pause.reach), pause.wait, false);
             self.shared.tell(self.lanes.hold_key(account, &lane, Some(pause.reach)), pause.wait);
@@ -86,6 +93,7 @@ impl Flow<'_> {
 
     /// A request that nobody answered, or that was put off as a whole: it rests and goes again with exactly the same deliveries.
     pub(super) fn together(&mut self, account: usize, lane: &LaneKey, batch: Batch, error: SendError) {
+        let Some((batch, error)) = self.shield_batch(account, lane, batch, error) else { return };
         let owner = self.preparer.accounts()[account].name.clone();
         // Rows of several histories may share a request: it goes on as long as any of them may.
         let attempt = batch.deliveries().iter().map(|delivery| delivery.envelope.attempt).min().unwrap_or(1);
@@ -98,7 +106,7 @@ impl Flow<'_> {
                     let attempt = delivery.envelope.attempt;
                     self.progress.deferred(delivery, &error, wait);
                     self.record(delivery, attempt, Mark::Outcome(Outcome::Deferred(error.clone())));
-                    set.push(Ticket { position: delivery.envelope.position, tried: attempt });
+                    set.push(Ticket { position: delivery.envelope.position, tried: attempt, priority: lane.priority() });
                 }
                 self.lanes.rest_together(account, set, Instant::now() + wait, named);
             }
@@ -127,6 +135,7 @@ impl Flow<'_> {
 
     /// The lane, or what else the error reaches, rests; other processes hear of a wait that the service itself named.
     pub(super) fn hold(&mut self, account: usize, lane: &LaneKey, error: &SendError, wait: Duration) {
+        self.live.held(account, error.to_string());
         self.lanes.hold(account, lane, error.reach, wait, true);
         if let Some(named) = error.retry_after {
             self.shared.tell(self.lanes.hold_key(account, lane, error.reach), named);
@@ -143,16 +152,19 @@ impl Flow<'_> {
 
     /// What follows from the answer for one delivery.
     pub(super) fn settle(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, verdict: Verdict) {
-        let attempt = delivery.envelope.attempt;
         let error = match verdict {
             Ok(receipt) => {
                 self.lanes.proved(account, lane);
-                self.conclude(&delivery, Outcome::Sent(receipt));
+                self.sent[lane.priority() as usize] += 1;
+                self.saw_sent(account, lane, delivery.envelope.to.as_str());
+                let note = self.redirected(receipt.note);
+                self.conclude(&delivery, Outcome::Sent(Receipt { note, ..receipt }));
                 return;
             }
             Err(error) => error,
         };
-        let next = self.next(account, lane, attempt, &error);
+        let Some((delivery, error)) = self.shield(account, lane, delivery, error) else { return };
+        let next = self.next(account, lane, delivery.envelope.attempt, &error);
         let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };
         self.follow_up(account, lane, delivery, error, next);
     }
@@ -169,12 +181,12 @@ impl Flow<'_> {
                 let error = SendError { retry_after: Some(wait), ..error };
                 let doubtful = error.kind == ErrorKind::InDoubt;
                 self.record(&delivery, attempt, Mark::Outcome(Outcome::Deferred(error)));
-                let (ticket, until) = (Ticket { position, tried: attempt }, Instant::now() + wait);
+                let (ticket, until) = (Ticket { position, tried: attempt, priority: lane.priority() }, Instant::now() + wait);
                 if doubtful && (self.preparer.is_pooled(account) || self.preparer.accounts()[account].batch > 1) {
                     // Only the account that may have sent it knows its key, and in other company it would have another.
                     self.lanes.rest_together(account, vec![ticket], until, named);
                 } else {
-                    self.lanes.rest(account, ticket, until, named);
+                    self.lanes.rest_told(account, ticket, until, named);
                 }
             }
             Next::Hold(wait) => {
@@ -182,11 +194,11 @@ impl Flow<'_> {
                 self.hold_back(&delivery, &error, wait);
                 self.hold(account, lane, &error, wait);
                 if self.gives_up(account) {
-                    return self.hand_round(account, [Ticket::of(&delivery.envelope)]);
+                    return self.hand_round(account, [Ticket::of(&delivery.envelope, lane.priority())]);
                 }
                 let owner: &Account = &self.preparer.accounts()[account];
                 let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
-                let ready = Ready { account, lane: lane.clone(), share, pool: None, delivery };
+                let ready = Ready { account, lane: lane.clone(), share, pool: None, not_before: None, delivery };
                 self.lanes.put_at(ready, Place::First);
                 if self.lanes.is_blocked(account) && wait > PATIENCE {
                     self.pass_on(account);
@@ -206,11 +218,12 @@ impl Flow<'_> {
                 }
                 // The others of its pool go on with what it has left.
                 if pooled {
-                    let own = Ticket { position, tried: attempt - 1 };
+                    let own = Ticket { position, tried: attempt - 1, priority: lane.priority() };
                     self.hand_round(account, std::iter::once(own).chain(waiting));
                 }
             }
             Next::Reject => {
+                self.heed(account, &delivery, &error);
                 if error.kind != ErrorKind::InDoubt && self.fall_back(account, &delivery, &error) {
                     return;
                 }

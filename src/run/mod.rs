@@ -16,24 +16,39 @@ use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
 use crate::journal::Record;
 use crate::journal::damage::JournalError;
+use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
+use crate::live::publish::Live;
 use crate::platform::LaneKey;
+use crate::policy::gone::Gone;
 use crate::prepare::Preparer;
+use crate::priority::Priorities;
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
+use crate::run::doors::Doors;
+use crate::run::recovering::Recovering;
+use crate::run::steering::{Landing, Paused};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
 
 mod coming_back;
+mod doors;
 mod ending;
 mod judging;
+mod queues;
 mod records;
+mod recovering;
+mod resting;
 mod sending;
+mod steering;
+mod watching;
+
+pub use self::steering::Wires;
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;
@@ -50,6 +65,8 @@ pub struct Ending {
     pub exit: Exit,
     /// Why it ended before every row was settled, in words for the user.
     pub reasons: Vec<String>,
+    /// Somebody aborted it.
+    pub aborted: bool,
 }
 
 /// Why the flow broke off: only a broken source or journal ends a run.
@@ -61,6 +78,9 @@ pub enum FlowError {
     /// The spool could not be read.
     #[error("{0}")]
     Spool(Problem),
+    /// What policy is kept in could not be opened.
+    #[error("the suppression list cannot be opened: {0}")]
+    Policy(rusqlite::Error),
 }
 
 /// Runs to the end and tells how it was.
@@ -73,13 +93,20 @@ pub async fn run(
     recovery: Recovery,
     feed: Feed,
     rules: Rules,
-    control: Control,
+    wires: Wires,
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
-    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)));
+    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
     let started = Instant::now();
-    let ends = rules.deadline.map(|deadline| started + deadline);
+    let ahead = preparer.policy().timetable.ahead(jiff::Timestamp::now());
+    let ends = rules.deadline.map(|deadline| started + ahead + deadline);
+    let gone = if rules.suppress_gone {
+        Gone::open(&rules.state_dir, &rules.folder.id).map_err(FlowError::Policy)?
+    } else {
+        Gone::default()
+    };
+    let Wires { control, live } = wires;
     let mut flow = Flow {
         lanes,
         journal,
@@ -89,7 +116,13 @@ pub async fn run(
         tasks: JoinSet::new(),
         flying: HashMap::new(),
         shared: Shared::open(&rules, &preparer),
-        hungry: true,
+        hungry: Priorities::ALL,
+        rested: None,
+        sent: [0; 4],
+        queues_told: None,
+        recovering: Recovering::new(&rules, &preparer, &recovery.tally),
+        doors: Doors::default(),
+        gone,
         unflushed: 0,
         together: None,
         closing: None,
@@ -98,6 +131,10 @@ pub async fn run(
         remembering: 0,
         ends,
         drain_ends: None,
+        paused: None,
+        landing: Vec::new(),
+        aborted: false,
+        live,
         preparer,
         rules,
         control,
@@ -105,9 +142,10 @@ pub async fn run(
     };
     flow.progress.tally(&flow.tally);
     let mut recovery = recovery;
-    flow.take_up(&mut recovery);
+    flow.remember_recovery();
+    flow.take_up(&mut recovery)?;
     let mut rows = match feed {
-        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery),
+        Feed::Spool => Reader::start(&flow.preparer, &flow.rules, recovery).map_err(FlowError::Spool)?,
         Feed::Stream(stream) => Reader::follow(&flow.preparer, &flow.rules, *stream),
     };
     loop {
@@ -116,6 +154,7 @@ pub async fn run(
             // Only a broken source or journal ends a run; what is in flight may still land.
             flow.close(Exit::Disk, Some(error.to_string()));
         }
+        flow.tell_queues(&rows);
         if flow.is_done(&rows).await {
             break;
         }
@@ -138,6 +177,12 @@ struct Flow<'a> {
     flying: HashMap<Position, Flying>,
     /// What services told other processes of this machine.
     shared: Shared,
+    /// Breakers, rules, threshold, canary.
+    recovering: Recovering,
+    /// Whether the clock lets anything leave.
+    doors: Doors,
+    /// Addresses that services call gone.
+    gone: Gone,
     /// Marks handed to the journal without an attempt before them; bounded by flushing.
     unflushed: usize,
     /// What is recorded about one request while its answer is judged: durable together.
@@ -149,10 +194,22 @@ struct Flow<'a> {
     second: Option<(Position, Instant)>,
     /// Groups whose intent is being made durable.
     remembering: usize,
-    /// An account wants more rows than were at hand.
-    hungry: bool,
+    /// An account wants more rows of these than were at hand.
+    hungry: Priorities,
+    /// The journal, read where rows rest in it only.
+    rested: Option<JournalReader>,
+    /// Rows sent since this process began, by priority.
+    sent: [u64; 4],
+    /// When the queues were last told in numbers.
+    queues_told: Option<Instant>,
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
+    /// Set while nothing new starts because somebody asked for that.
+    paused: Option<Paused>,
+    /// Who waits for what is in flight to land.
+    landing: Vec<Landing>,
+    aborted: bool,
+    live: Live,
     rules: Rules,
     control: Control,
     progress: &'a mut Progress,
@@ -161,6 +218,7 @@ struct Flow<'a> {
 struct Flying {
     account: Arc<str>,
     attempt: u32,
+    since: Instant,
 }
 
 /// A request and the lane that it came from.
@@ -178,10 +236,12 @@ enum Step {
 impl Flow<'_> {
     /// One turn of the loop: what rested comes back, what may go goes, what was read is handed on.
     async fn turn(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
-        if self.closing.is_some() {
+        self.gone.keep();
+        if self.closing.is_some() || self.paused.is_some() || self.shut().is_some() {
             return Ok(());
         }
         self.wake()?;
+        self.wake_beyond().await?;
         let heard = self.shared.heard();
         let long = heard.iter().any(|(_, wait)| *wait > PATIENCE);
         for (key, wait) in heard {
@@ -192,6 +252,7 @@ impl Flow<'_> {
                 self.pass_on(account);
             }
         }
+        self.tend(rows.is_open());
         self.pump(rows)?;
         if self.unflushed >= 1024 {
             self.flush().await?;
@@ -204,6 +265,7 @@ impl Flow<'_> {
 
     /// What control and the clock ask for.
     fn obey(&mut self) {
+        self.hear();
         match self.control.order() {
             Order::Go => {}
             Order::Drain(exit) => self.close(exit, None),
@@ -218,6 +280,7 @@ impl Flow<'_> {
         if self.lanes.all_halted() {
             self.close(Exit::BadConfig, None);
         }
+        self.publish();
     }
 
     /// Nothing new starts from here on; what is in flight may land until the grace is over.
@@ -231,16 +294,22 @@ impl Flow<'_> {
 
     /// Waits for whatever comes first: an answer, a timer, a row, an order.
     async fn wait(&mut self, rows: &mut Reader) {
+        let shut = self.shut().filter(|_| self.closing.is_none());
+        let goes = self.closing.is_none() && self.paused.is_none() && shut.is_none();
         let timer = [
-            self.lanes.next_wake().filter(|_| self.closing.is_none()),
+            self.lanes.next_wake().filter(|_| goes),
             self.ends.filter(|_| self.closing.is_none()),
-            self.shared.next_look().filter(|_| self.closing.is_none()),
+            self.shared.next_look().filter(|_| goes),
+            self.recovering.next().filter(|_| goes),
+            shut.map(|until| self.next_look(until)),
             self.drain_ends,
+            self.next_answer(),
         ]
         .into_iter()
         .flatten()
         .min();
-        let reads = self.closing.is_none() && (self.hungry || rows.counts) && rows.is_open() && self.lanes.has_room();
+        let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
+        let reads = goes && rows.open().meets(hungry) && !self.recovering.is_shut() && self.lanes.has_room();
         tokio::select! {
             biased;
             () = self.control.changed() => {}
@@ -250,7 +319,7 @@ impl Flow<'_> {
                     self.step(step.ok());
                 }
             }
-            () = rows.ready(), if reads => {}
+            () = rows.ready(hungry), if reads => {}
             () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {}
             () = self.progress.tick() => {}
         }

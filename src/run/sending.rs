@@ -6,26 +6,42 @@ use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::feed::Reader;
 use crate::journal::Attempt;
-use crate::lane::Turn;
-use crate::prepare::Prepared;
+use crate::lane::{Coming, Turn};
+use crate::priority::Priorities;
 use crate::run::{Flow, FlowError, Flying, Packed, Step};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
+use tokio::time::Instant;
 
 impl Flow<'_> {
     /// Fills every road: gathers what may go, and reads on where an account is hungry.
     pub(super) fn pump(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
         while self.closing.is_none() {
-            self.hungry = false;
+            self.hungry = Priorities::default();
+            self.hand_on_held();
+            let open = rows.open();
             for account in 0..self.preparer.accounts().len() {
-                let more = rows.is_open() && self.lanes.has_room();
-                self.hungry |= self.gather(account, more)?;
+                let goes = self.lanes.has_room() && !self.recovering.is_shut();
+                let of = if goes { open } else { Priorities::default() };
+                let hungry = self.gather(account, Coming { of, asked: !rows.counts })?;
+                self.hungry.extend(hungry);
             }
-            // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
-            if !(self.hungry || rows.counts) || !self.lanes.has_room() || self.unflushed >= 1024 {
+            if self.recovering.is_shut() {
+                self.hungry = Priorities::default();
                 return Ok(());
             }
-            let Some(chunk) = rows.next_chunk() else { return Ok(()) };
+            // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
+            if (self.hungry.is_empty() && !rows.counts) || !self.lanes.has_room() || self.unflushed >= 1024 {
+                return Ok(());
+            }
+            let wanted = if rows.counts { Priorities::ALL } else { self.hungry };
+            let Some(chunk) = rows.next_chunk(wanted) else {
+                // Of some there are no more: who waited for them need not wait any longer.
+                if rows.open() != open {
+                    continue;
+                }
+                return Ok(());
+            };
             let chunk = match chunk {
                 Ok(chunk) => chunk,
                 Err((exit, problem)) => {
@@ -39,17 +55,14 @@ impl Flow<'_> {
                 self.progress.total(self.tally.total);
             }
             for prepared in chunk {
-                match prepared {
-                    Prepared::Ready(ready) => self.put(*ready),
-                    other => self.settle_unsent(other),
-                }
+                self.hand_on(prepared);
             }
         }
         Ok(())
     }
 
-    /// Gathers groups of this account until its road is full; says whether it wants more rows, if there are `more`.
-    pub(super) fn gather(&mut self, account: usize, more: bool) -> Result<bool, FlowError> {
+    /// Gathers groups of this account until its road is full; says of which of those that are `coming` it wants more rows.
+    pub(super) fn gather(&mut self, account: usize, coming: Coming) -> Result<Priorities, FlowError> {
         loop {
             let mut group: Vec<Packed> = Vec::new();
             let mut rows = 0;
@@ -58,14 +71,15 @@ impl Flow<'_> {
                     break None;
                 }
                 let backlog = self.preparer.accounts()[account].platform.backlog();
-                match self.lanes.turn(account, backlog, more) {
+                match self.lanes.turn(account, backlog, coming) {
                     Turn::Batch(lane, deliveries) => {
+                        let deliveries = self.still_good(account, &lane, deliveries)?;
                         rows += deliveries.len();
                         group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
                     }
                     Turn::Read(ticket, place) => self.read_again(account, ticket, place)?,
-                    Turn::Hungry => break Some(true),
-                    Turn::Full => break Some(false),
+                    Turn::Hungry(of) => break Some(of),
+                    Turn::Full => break Some(Priorities::default()),
                 }
             };
             if !group.is_empty() {
@@ -125,8 +139,16 @@ impl Flow<'_> {
             self.give_back(account, &packed);
             return;
         }
+        if self.paused.is_some() {
+            self.give_back(account, &packed);
+            return self.called_back(account, packed);
+        }
+        if self.is_shielded(account) {
+            return self.withdraw(account, packed);
+        }
+        let since = Instant::now();
         for Delivery { envelope, .. } in packed.batch.deliveries() {
-            self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt });
+            self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt, since });
         }
         let platform = self.preparer.accounts()[account].platform.clone();
         self.tasks.spawn(async move {

@@ -27,6 +27,11 @@ impl HoldKey {
         key.copy_from_slice(&context.finish().as_ref()[..16]);
         HoldKey(key)
     }
+
+    /// The hash itself.
+    pub(super) fn bytes(self) -> [u8; 16] {
+        self.0
+    }
 }
 
 /// The shared waits. Failing to read or write them is told once by whoever opened them, and never stops a run.

@@ -13,6 +13,27 @@ const BUSY: Duration = Duration::from_millis(500);
 const TABLES: &[&str] = &[
     // holds.rs: for whom nothing leaves before when.
     "CREATE TABLE IF NOT EXISTS hold (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    // pace.rs: where the next slot of a limit begins (nanoseconds since the machine started), who competes for an account, what was
+    // used of a long limit, and which messages an address had. `until`: when the row may be forgotten.
+    "CREATE TABLE IF NOT EXISTS pace (key BLOB PRIMARY KEY, next INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS contender (account BLOB, who BLOB, passed INTEGER NOT NULL, asked INTEGER NOT NULL,
+        weight INTEGER NOT NULL, strict INTEGER NOT NULL, hungry INTEGER NOT NULL, until INTEGER NOT NULL,
+        PRIMARY KEY (account, who)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS used (key BLOB, part INTEGER, count INTEGER NOT NULL, until INTEGER NOT NULL,
+        PRIMARY KEY (key, part)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS cap (key BLOB, who BLOB, at INTEGER NOT NULL, until INTEGER NOT NULL,
+        PRIMARY KEY (key, who)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS cap_over ON cap (until)",
+    // control.rs: what was asked of a process that works on a run, and what it said.
+    "CREATE TABLE IF NOT EXISTS control (id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, pid INTEGER NOT NULL,
+       word TEXT NOT NULL, at INTEGER NOT NULL, heard INTEGER NOT NULL DEFAULT 0, done INTEGER, answer TEXT)",
+    // known.rs: the runs there were, by name, line and content.
+    "CREATE TABLE IF NOT EXISTS run (id TEXT PRIMARY KEY, began INTEGER NOT NULL, lineage TEXT NOT NULL, name TEXT, print BLOB) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS run_lineage ON run (lineage);
+     CREATE INDEX IF NOT EXISTS run_name ON run (name) WHERE name IS NOT NULL;
+     CREATE INDEX IF NOT EXISTS run_print ON run (print) WHERE print IS NOT NULL",
+    // suppressed.rs: who is not written to.
+    "CREATE TABLE IF NOT EXISTS suppressed (address TEXT PRIMARY KEY, since INTEGER NOT NULL, gone INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID",
 ];
 
 /// Whether what is written must survive a power cut.

@@ -3,6 +3,7 @@
 mod adding;
 mod adversity;
 mod batches;
+mod control;
 mod exec;
 mod house;
 mod kill;
@@ -15,7 +16,9 @@ mod newcomer;
 mod peers;
 mod plan;
 mod platforms;
+mod priority;
 mod readme;
+mod recovery;
 mod routes;
 mod service;
 mod smpp;

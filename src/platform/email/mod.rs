@@ -274,6 +274,10 @@ impl Platform for Smtp {
         self.pool.waiting()
     }
 
+    fn recall(&self, back: bool) {
+        self.pool.recall(back);
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<String, SendError>> {
         Box::pin(async move {
             let session = Conversation::open(&self.pool.server).await?;

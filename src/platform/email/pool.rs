@@ -28,6 +28,11 @@ impl Pool {
         self.queue.waiting()
     }
 
+    /// Gives back what no connection has taken, as long as `back` is set.
+    pub(super) fn recall(&self, back: bool) {
+        self.queue.recall(back);
+    }
+
     /// Hands a job to a connection, now or as soon as one is free.
     pub(super) fn submit(self: &Arc<Self>, job: Job) {
         if self.queue.push(job) {

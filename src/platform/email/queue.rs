@@ -89,6 +89,8 @@ struct State {
     /// No further connections before this moment.
     not_before: Option<Instant>,
     closing: bool,
+    /// What comes is given back at once.
+    recalled: bool,
 }
 
 /// The jobs that wait.
@@ -112,11 +114,28 @@ impl Queue {
     /// Adds a job; `true` if the caller must start a connection, which is counted from now on.
     pub(super) fn push(&self, job: Job) -> bool {
         let mut state = self.lock();
+        if state.recalled {
+            drop(state);
+            job.finish(Err(SendError::recalled()));
+            return false;
+        }
         state.waiting.push_back(job);
         if state.idle > 0 {
             self.wake.notify_one();
         }
         self.wants_connection(&mut state)
+    }
+
+    /// Gives back what waits, and what comes as long as `back` is set.
+    pub(super) fn recall(&self, back: bool) {
+        let jobs = {
+            let mut state = self.lock();
+            state.recalled = back;
+            if back { std::mem::take(&mut state.waiting) } else { VecDeque::new() }
+        };
+        for job in jobs {
+            job.finish(Err(SendError::recalled()));
+        }
     }
 
     /// Jobs that no connection has taken yet.
@@ -127,6 +146,10 @@ impl Queue {
     /// Puts a job back in front, untouched by the server.
     pub(super) fn put_back(&self, job: Job) {
         let mut state = self.lock();
+        if state.recalled {
+            drop(state);
+            return job.finish(Err(SendError::recalled()));
+        }
         state.waiting.push_front(job);
         if state.idle > 0 {
             self.wake.notify_one();

@@ -190,7 +190,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         return Ok(guard::done(scene, flow, &format!("{who}all {} were sent before: nothing to do", rows(found.already))));
     }
     let census = std::mem::take(&mut found.census);
-    let plan = planned::of(scene.config, &preparer, found.counts(), census, jiff::Zoned::now());
+    let plan = planned::of(scene.config, &preparer, found.counts(), census, &jiff::Zoned::now());
     planned::guard(new.money.max_cost.as_ref(), scene.config, &plan)?;
     if new.dry_run {
         let first = found.first.as_ref().map(|first| &first.delivery);

@@ -22,7 +22,7 @@ pub(crate) fn run(global: &Global, mut args: Plan) -> Result<Exit, Failure> {
         key: args.key.clone(),
         content: &args.content,
         target: &args.target,
-        flow: &args.flow,
+        flow: Some(&args.flow),
     };
     let desk = desk(global, &config, &asked, None)?;
     if desk.spooled.rows == 0 {
@@ -34,7 +34,7 @@ pub(crate) fn run(global: &Global, mut args: Plan) -> Result<Exit, Failure> {
     let told = |bad: &crate::prepare::Bad| open::say(&job::bad_line(&desk.name, bad));
     let found = job::examine(&desk.preparer, &desk.folder, told, |_, _| {})?;
     let (good, bad) = (found.good, found.bad);
-    let plan = planned::of(&config, &desk.preparer, found.counts(), found.census, jiff::Zoned::now());
+    let plan = planned::of(&config, &desk.preparer, found.counts(), found.census, &jiff::Zoned::now());
     match args.flow.json {
         true => open::print(&format!("{}\n", plan.json())),
         false => open::print(&plan.text()),

@@ -8,7 +8,7 @@ use super::oneoff;
 use super::open;
 use crate::account::Account;
 use crate::batch::Batch;
-use crate::cli::{FlowFlags, Global, Preview};
+use crate::cli::{Global, Preview};
 use crate::config::account::AccountConfig;
 use crate::delivery::Delivery;
 use crate::exit::{Exit, Failure};
@@ -24,7 +24,7 @@ pub(crate) async fn run(global: &Global, mut args: Preview) -> Result<Exit, Fail
     let mut config = open::open_config(global)?;
     oneoff::adopt(&mut config, &mut args.target.via)?;
     let (rows, input, key) = (&args.rows, &args.input, None);
-    let asked = Asked { rows, input, key, content: &args.content, target: &args.target, flow: &FlowFlags::default() };
+    let asked = Asked { rows, input, key, content: &args.content, target: &args.target, flow: None };
     let desk = desk(global, &config, &asked, args.out.as_deref())?;
     let disk = |problem| Failure::new(Exit::Disk, problem);
     let mut spool = Spool::open(&desk.folder).map_err(disk)?;

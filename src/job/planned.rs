@@ -6,9 +6,9 @@ use crate::exit::{Exit, Failure};
 use crate::plan::{Census, Counts, Plan};
 use crate::prepare::Preparer;
 
-/// The plan of a run that begins then.
-pub fn of(config: &Config, preparer: &Preparer, counts: Counts, census: Census, start: jiff::Zoned) -> Plan {
-    Plan::new(counts, census, preparer.accounts(), |account| config.costs.get(account), start)
+/// The plan of a run that is made now.
+pub fn of(config: &Config, preparer: &Preparer, counts: Counts, census: Census, now: &jiff::Zoned) -> Plan {
+    Plan::new(counts, census, preparer.accounts(), |account| config.costs.get(account), &preparer.policy().timetable, now)
 }
 
 /// Refuses what costs more than it may: `--max-cost`, else `defaults.max_cost`.

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 
 use crate::account::Account;
 use crate::cost::{Bill, Cost, Currency, Money};
 use crate::limit::{Scope, Unit};
 use crate::plan::census::Tally;
 use crate::plan::time::Load;
+
+use crate::schedule::Timetable;
 
 pub use crate::plan::census::Census;
 
@@ -111,13 +113,14 @@ pub struct Counts {
 }
 
 impl Plan {
-    /// The plan of a run that begins at `start`; `cost` knows what accounts charge.
+    /// The plan of a run that is made `now` and leaves by this timetable; `cost` knows what accounts charge.
     pub fn new<'c>(
         counts: Counts,
         census: Census,
         accounts: &[Account],
         cost: impl Fn(&str) -> Option<&'c Cost>,
-        start: Zoned,
+        timetable: &Timetable,
+        now: &Zoned,
     ) -> Plan {
         let (domains, all) = (census.domains.top(NAMED), &census.domains);
         let named: u64 = domains.iter().map(|(_, rows)| rows).sum();
@@ -135,22 +138,57 @@ impl Plan {
         // The first of several that take equally long.
         let slowest = (0..parts.len()).rev().max_by_key(|at| parts[*at].lasts);
         let lasts = slowest.map(|at| parts[at].lasts).unwrap_or_default();
-        let later = |time: Duration| start.checked_add(time).unwrap_or_else(|_| start.clone());
+        let after = |from: Timestamp, time: Duration| leaves(timetable, from, time).to_zoned(now.time_zone().clone());
+        let first = after(now.timestamp(), Duration::ZERO);
         let mut goes_on: Vec<Zoned> = Vec::new();
         for (waits, window) in parts.iter().filter_map(|part| part.waits) {
-            goes_on
-                .extend((1..=waits.min(DATES)).map(|wait| later(window.saturating_mul(u32::try_from(wait).unwrap_or(u32::MAX)))));
+            goes_on.extend((1..=waits.min(DATES)).map(|wait| {
+                let next = first.timestamp().checked_add(window.saturating_mul(u32::try_from(wait).unwrap_or(u32::MAX)));
+                after(next.unwrap_or(Timestamp::MAX), Duration::ZERO)
+            }));
         }
         goes_on.sort();
         goes_on.dedup();
         goes_on.truncate(DATES as usize);
-        Plan { counts, accounts: parts, domains, other_domains, slowest, lasts, last: later(lasts), first: start, goes_on, bill }
+        Plan {
+            counts,
+            accounts: parts,
+            domains,
+            other_domains,
+            slowest,
+            lasts,
+            last: after(first.timestamp(), lasts),
+            first,
+            goes_on,
+            bill,
+        }
     }
 
     /// Accounts that have rows and do not say what these cost.
     pub fn unpriced(&self) -> impl Iterator<Item = &Part> {
         self.accounts.iter().filter(|part| part.cost.is_none() && !part.harmless)
     }
+}
+
+/// When work that takes so long is done, if it goes on only while the timetable lets it.
+fn leaves(timetable: &Timetable, from: Timestamp, work: Duration) -> Timestamp {
+    let (mut time, mut left) = (from, work);
+    // A window a day for three years; what is later is as good as never.
+    for _ in 0..2000 {
+        if let Some((opens, _)) = timetable.closed(time).filter(|(opens, _)| *opens > time) {
+            time = opens;
+            continue;
+        }
+        let open = timetable.stands_until(time).and_then(|until| Duration::try_from(until.duration_since(time)).ok());
+        match open.filter(|open| *open < left && !open.is_zero()) {
+            None => return time.checked_add(left).unwrap_or(time),
+            Some(open) => {
+                left -= open;
+                time = time.checked_add(open).unwrap_or(time);
+            }
+        }
+    }
+    time
 }
 
 fn part(account: &Account, tally: Tally, cost: Option<&Cost>) -> Part {
@@ -191,5 +229,30 @@ fn part(account: &Account, tally: Tally, cost: Option<&Cost>) -> Part {
         cost: cost.map(|cost| (cost.clone(), cost.of(tally.rows, tally.parts()))),
         attached: (tally.files, tally.bytes),
         sms: tally.sms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Schedule;
+
+    #[test]
+    fn work_goes_on_while_windows_are_open() {
+        let word = |text: &str| Some(text.to_owned());
+        // 2026-03-06 is a Friday.
+        let now: Timestamp = "2026-03-06T16:00:00Z".parse().unwrap();
+        let leaves = |at: Option<&str>, window: Option<&str>, hours: u64| {
+            let schedule =
+                Schedule { at: at.and_then(word), window: window.and_then(word), tz: word("UTC"), ..Schedule::default() };
+            let timetable = Timetable::open(&schedule, now, &[]).unwrap();
+            leaves(&timetable, now, Duration::from_secs(hours * 3600)).to_string()
+        };
+        assert_eq!(leaves(None, None, 30), "2026-03-07T22:00:00Z");
+        assert_eq!(leaves(Some("2026-03-07T01:00:00Z"), None, 2), "2026-03-07T03:00:00Z");
+        let days = Some("Mon-Fri 08:00-18:00");
+        assert_eq!(leaves(None, days, 1), "2026-03-06T17:00:00Z");
+        // Two hours on Friday, ten on Monday, one on Tuesday.
+        assert_eq!(leaves(None, days, 13), "2026-03-10T09:00:00Z");
     }
 }

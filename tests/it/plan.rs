@@ -271,3 +271,21 @@ fn the_question_before_sending_has_the_same_numbers() {
     assert!(told.err.contains("time: about 1m, from") && told.err.contains("cost: 12.02 USD"), "{}", told.err);
     assert!(told.err.contains("First message:"), "{}", told.err);
 }
+
+#[test]
+fn a_plan_knows_the_clock_and_who_is_suppressed() {
+    let world = World::with_smtp("127.0.0.1:1".parse().expect("an address"), "limits: [1/min]\n");
+    world.template();
+    world.list("rows.csv", 61);
+    let late = plan(&world, &["rows.csv", "-t", "hello", "--at", "2099-01-01T00:00:00Z"]);
+    assert_eq!((&late["first"], &late["last"]), (&json!("2099-01-01T00:00:00Z"), &json!("2099-01-01T01:00:00Z")));
+    // Half an hour a day: 30 rows on each of three days.
+    let days =
+        plan(&world, &["rows.csv", "-t", "hello", "--at", "2099-01-01T00:00:00Z", "--window", "08:00-08:30", "--tz", "UTC"]);
+    assert_eq!((&days["first"], &days["last"]), (&json!("2099-01-01T08:00:00Z"), &json!("2099-01-02T08:30:00Z")));
+    world.notify(&["plan", "rows.csv", "-t", "hello", "--at", "yesterweek"]).code(2);
+    world.notify(&["suppress", "add", "user1@example1.com", "--reason", "asked"]).code(0);
+    let told = plan(&world, &["rows.csv", "-t", "hello"]);
+    assert_eq!((&told["good"], &told["skipped"], &told["suppressed"]), (&json!(60), &json!(1), &json!(1)));
+    world.notify(&["plan", "rows.csv", "-t", "hello"]).code(0).out_has("60 rows can be sent, 1 on the suppression list");
+}

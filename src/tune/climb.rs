@@ -97,6 +97,8 @@ pub(super) struct Climber {
     below: bool,
     /// From the first answers: perhaps more than this hurts.
     hint: Option<usize>,
+    /// How long the loneliest of the first answers took.
+    lonely: f64,
     /// What was measured first was measured again.
     warm: bool,
     /// Requests that are away; of those, the ones that left before the width became smaller, and the last epoch of theirs.
@@ -125,6 +127,7 @@ impl Climber {
             first: true,
             below: false,
             hint: None,
+            lonely: 0.0,
             warm: false,
             away: 0,
             old: 0,
@@ -412,6 +415,7 @@ impl Climber {
                 return self.fell(now, tried, self.trouble());
             }
             let edge = self.epoch.edge(None).filter(|_| self.epoch.cold && self.first);
+            self.lonely = self.epoch.lonely();
             self.now_good();
             if let Some(edge) = edge.filter(|edge| *edge > self.min) {
                 self.hint = Some(edge - 1);
@@ -574,8 +578,10 @@ impl Climber {
         let good = self.good?;
         let ratio = self.epoch.rate() / good.rate.max(f64::MIN_POSITIVE);
         let doubt = self.epoch.error().hypot(good.error);
-        if self.hint.is_some() && !self.warm && ratio <= 3.0 {
-            // The first answers are slow for many a reason, connections that are opened for one: it is measured once more.
+        // The first answers are slow for many a reason, connections that are opened for one: unless it is plain that this was none of
+        // them, it is measured once more.
+        let plain = ratio > 3.0 && self.epoch.latency() > 0.6 * self.lonely;
+        if self.hint.is_some() && !self.warm && !plain {
             self.warm = true;
             self.stage = Stage::Climb;
             self.take(good.width, now);

@@ -151,15 +151,21 @@ impl Epoch {
         if time > 0.0 { self.busy / time } else { 1.0 }
     }
 
+    /// How long those took that left in the smallest company, on average.
+    pub(super) fn lonely(&self) -> f64 {
+        let mut seen: Vec<&Seen> = self.seen.iter().collect();
+        seen.sort_unstable_by_key(|seen| seen.abreast);
+        let lonely = &seen[..(seen.len() / 10).max(3).min(seen.len())];
+        lonely.iter().map(|seen| seen.latency).sum::<f64>() / lonely.len().max(1) as f64
+    }
+
     /// The number in flight from which on requests were hurt, where that is plain to see: nearly all that left in such company went
     /// wrong or took three times as long, and nearly none of the others did. `known`: how long an answer takes when all is well.
     pub(super) fn edge(&self, known: Option<f64>) -> Option<usize> {
         let mut seen: Vec<&Seen> = self.seen.iter().collect();
         seen.sort_unstable_by_key(|seen| seen.abreast);
         // Without that, as long as the loneliest took.
-        let lonely = &seen[..(seen.len() / 10).max(3).min(seen.len())];
-        let own = lonely.iter().map(|seen| seen.latency).sum::<f64>() / lonely.len().max(1) as f64;
-        let long = known.map_or(4.0 * own, |known| 3.0 * known);
+        let long = known.map_or(4.0 * self.lonely(), |known| 3.0 * known);
         let hurt = |seen: &Seen| seen.bad || seen.latency > long;
         let sorted: Vec<(usize, bool)> = seen.iter().map(|seen| (seen.abreast, hurt(seen))).collect();
         let all = sorted.iter().filter(|(_, hurt)| *hurt).count();

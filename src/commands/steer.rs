@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::ask::rows;
-use super::open::{print, say};
 use super::launch;
+use super::open::{print, say};
 use crate::changes::Changes;
 use crate::cli::Global;
 use crate::cli::control::{Set, Steer};
@@ -17,6 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::journal::events::{self, Event};
 use crate::journal::folder::{Ending, RunFolder};
 use crate::journal::lock::Holder;
+use crate::journal::pause::Pause;
 use crate::journal::writer::Journal;
 use crate::report::files;
 use crate::report::follower::Follower;
@@ -195,7 +196,9 @@ async fn bury(global: &Global, folder: &RunFolder, spoken: &Spoken, json: bool) 
         let what = format!("run {} has ended ({}): there is nothing to abort", folder.id, ended.ending.status);
         return Err(Failure::new(Exit::NothingToDo, what));
     }
-    let mut event = Event::now("aborted").by(spoken.by.clone()).with("before", ended.map_or_else(|| "broken off".to_owned(), |ended| ended.ending.status));
+    let mut event = Event::now("aborted")
+        .by(spoken.by.clone())
+        .with("before", ended.map_or_else(|| "broken off".to_owned(), |ended| ended.ending.status));
     event.why.clone_from(&spoken.why);
     if folder.journal_path().is_file() {
         let follower = Follower::resume(folder, &manifest).map_err(launch::report_failure)?;
@@ -211,6 +214,7 @@ async fn bury(global: &Global, folder: &RunFolder, spoken: &Spoken, json: bool) 
     let exit = Exit::Stopped.code();
     let ending = Ending { start, end: jiff::Timestamp::now(), status: launch::ABORTED.to_owned(), exit };
     let (_, tally) = files::write(folder, &manifest, &ending).map_err(launch::report_failure)?;
+    Pause::lift(folder).map_err(|error| Failure::new(Exit::Disk, format!("the pause of the run: {error}")))?;
     events::append(folder, &event.with("pending", tally.pending()))
         .map_err(|error| Failure::new(Exit::Disk, format!("the events of the run: {error}")))?;
     drop(lock);

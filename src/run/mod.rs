@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
 use crate::journal::Record;
 use crate::journal::damage::JournalError;
+use crate::journal::pause::Pause;
 use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
@@ -28,7 +29,7 @@ use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
-use crate::run::steering::{Landing, Paused};
+use crate::run::steering::Landing;
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
@@ -181,7 +182,7 @@ struct Flow<'a> {
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
     /// Set while nothing new starts because somebody asked for that.
-    paused: Option<Paused>,
+    paused: Option<Pause>,
     /// Who waits for what is in flight to land.
     landing: Vec<Landing>,
     aborted: bool,

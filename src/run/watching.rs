@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::journal::pause::Pause;
 use crate::live::snapshot::{NextRetry, OfAccount, Queue, Snapshot, Workers, moment};
 use crate::priority::Priority;
 use crate::run::Flow;
@@ -35,7 +36,7 @@ impl Flow<'_> {
         let mut snapshot = Snapshot {
             at: wall.to_string(),
             state: state.to_owned(),
-            because: self.paused.as_ref().map(|paused| paused.because.clone()),
+            because: self.paused.as_ref().map(Pause::told),
             rate: self.live.meter.rate(now, self.tally.settled()),
             set: self.live.set.clone(),
             ..Snapshot::default()

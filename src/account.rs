@@ -9,6 +9,8 @@ use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{Batching, LaneKey, Opening, Platform, registry};
 use crate::problem::Problem;
 use crate::recipient::Address;
+use crate::recovery::presets;
+use crate::recovery::shaping::Rule;
 
 use crate::error::SendError;
 
@@ -29,6 +31,8 @@ pub struct Account {
     pub quotas: Vec<Quota>,
     /// The run's own rate (`--rate`), which may be set anew while the run lasts.
     own: Option<Quota>,
+    /// What words of its replies hold up.
+    pub shaping: Arc<[Rule]>,
     /// What its lanes are told apart by, beside the platform's own key.
     finest: Scope,
 }
@@ -45,6 +49,7 @@ impl Account {
         rate: Option<Quota>,
         most: Option<NonZeroUsize>,
     ) -> Result<Account, Problem> {
+        let config = &config.with_preset();
         let opening = Opening { width: opening.width.or(config.concurrency), ..opening.clone() };
         let platform = registry::open(config, &opening)?;
         let capability = platform.capability();
@@ -64,7 +69,9 @@ impl Account {
         let narrow = quotas.iter().filter(|quota| quota.scope == Scope::Account && quota.of == Unit::Deliveries);
         let most = |quota: &Quota| if quota.rolls() { quota.count.get() } else { quota.burst.get() };
         let batch = narrow.map(|quota| most(quota) as usize).min().map_or(batch, |burst| batch.min(burst));
-        Ok(Account { name: config.name.clone(), kind: config.platform.clone(), platform, width, batch, quotas, own, finest })
+        let shaping = presets::rules_of(config.shaping.as_ref(), config.platform == "smtp", config.provider()).into();
+        let (name, kind) = (config.name.clone(), config.platform.clone());
+        Ok(Account { name, kind, platform, width, batch, quotas, own, shaping, finest })
     }
 
     /// The pace of this account, at its start.

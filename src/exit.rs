@@ -20,9 +20,11 @@ pub enum Exit {
     Stopped = 5,
     /// In-doubt rows wait for a decision.
     InDoubt = 6,
+    /// The same list went out lately.
+    Duplicate = 8,
     /// No such run, or nothing to do.
     NothingToDo = 10,
-    /// Another process holds this run.
+    /// Another process holds this run or `--name`.
     Held = 11,
     /// Journal or disk failed; the run stopped.
     Disk = 74,
@@ -61,7 +63,7 @@ impl Exit {
             Exit::Held => 10,
             Exit::Usage => 9,
             Exit::BadInput => 8,
-            Exit::NothingToDo => 7,
+            Exit::NothingToDo | Exit::Duplicate => 7,
             Exit::BadConfig => 6,
             Exit::InDoubt => 5,
             Exit::Stopped => 4,
@@ -81,8 +83,9 @@ Exit codes:
     4  config, credential or TLS trust error
     5  stopped early and resumable (halted, aborted, deadline, quota)
     6  in-doubt rows wait for a decision
+    8  the same list went out lately (--again sends it all the same)
    10  no such run, or nothing to do
-   11  another process holds this run
+   11  another process holds this run or --name
    74  journal or disk failed; the run stopped
   129, 130, 143  SIGHUP, SIGINT, SIGTERM: drained, resumable
 ";

@@ -10,6 +10,7 @@ use crate::account::Account;
 use crate::delivery::{Delivery, DeliveryId, Envelope};
 use crate::error::{ErrorKind, SendError};
 use crate::lane::Ready;
+use crate::policy::{Policy, Ruling};
 use crate::priority::Priority;
 use crate::recipient::{Place, Position, Recipient, Row, RowError, Skip};
 use crate::route::{Route, Stage};
@@ -28,6 +29,8 @@ pub struct Preparer {
     /// The run's own template goes for every row, whatever the row names (`retry --template`).
     one_template: bool,
     lineage: String,
+    /// What keeps rows from being sent, or sends them elsewhere.
+    policy: Policy,
     /// Of rows that say none of their own.
     priority: Priority,
 }
@@ -92,8 +95,28 @@ impl Preparer {
     ) -> Self {
         let by_name = accounts.iter().enumerate().map(|(i, account)| (account.name.clone(), i)).collect();
         let others = others.into_iter().map(|(name, template)| (name, Arc::new(template))).collect();
-        let priority = Priority::default();
-        Preparer { accounts, by_name, routes, template: Arc::new(template), others, one_template, lineage, priority }
+        Preparer {
+            accounts,
+            by_name,
+            routes,
+            template: Arc::new(template),
+            others,
+            one_template,
+            lineage,
+            policy: Policy::default(),
+            priority: Priority::default(),
+        }
+    }
+
+    /// Under this policy.
+    #[must_use]
+    pub fn under(self, policy: Policy) -> Self {
+        Preparer { policy, ..self }
+    }
+
+    /// The policy that rows are under.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// As it is, but rows that say nothing of their priority have this one.
@@ -131,6 +154,11 @@ impl Preparer {
     /// Whether the account belongs to a later step of some route, and to the first of none: a row that is with it had another before.
     pub fn is_later(&self, account: usize) -> bool {
         self.falls_back() && !self.routes.values().any(|route| route.stage_of(account) == Some(0))
+    }
+
+    /// Whether another account follows this one on some route.
+    pub fn goes_on(&self, account: usize) -> bool {
+        self.routes.values().any(|route| route.stage_of(account).is_some_and(|stage| stage + 1 < route.stages.len()))
     }
 
     /// Whether any route has a second step.
@@ -190,14 +218,43 @@ impl Preparer {
             let error = SendError::new(ErrorKind::BadRow, format!("no account is called {}", recipient.via));
             return Prepared::Bad(Bad { position, place, account: recipient.via, error });
         };
+        let first = self.accounts[route.stages[0].members[0]].name.clone();
+        let not_before = match self.rule(route, &recipient) {
+            Ok(Ruling::Go(not_before)) => not_before,
+            Ok(Ruling::Skip(skip)) => return Prepared::Skipped(position, recipient.via, skip),
+            Err(error) => return Prepared::Bad(Bad { position, place, account: first, error }),
+        };
         if let [stage] = route.stages.as_slice() {
             let (pool, index) = taker(stage, before);
             return match self.render(recipient, position, place, index, tried) {
-                Ok(ready) => Prepared::Ready(Box::new(Ready { pool, ..ready })),
+                Ok(ready) => Prepared::Ready(Box::new(Ready { pool, not_before, ..ready })),
                 Err(bad) => Prepared::Bad(bad),
             };
         }
-        self.first_step(route, &recipient, position, &place, tried, before)
+        match self.first_step(route, &recipient, position, &place, tried, before) {
+            Prepared::Ready(ready) => Prepared::Ready(Box::new(Ready { not_before, ..*ready })),
+            other => other,
+        }
+    }
+
+    /// What policy says of the row: whom one of its addresses must not reach is not written to at all, unless it was only a service that
+    /// called that one gone, and the row has another.
+    fn rule(&self, route: &Route, recipient: &Recipient) -> Result<Ruling, SendError> {
+        if self.policy.suppression.is_some() {
+            let mut left = 0;
+            for (step, stage) in route.stages.iter().enumerate() {
+                let Some(to) = route.address(step, recipient) else { continue };
+                match self.policy.suppressed(&to, &stage.addressing)? {
+                    None => left += 1,
+                    Some(true) => {}
+                    Some(false) => return Ok(Ruling::Skip(Skip::Suppressed)),
+                }
+            }
+            if left == 0 && route.stages.iter().enumerate().any(|(step, _)| route.address(step, recipient).is_some()) {
+                return Ok(Ruling::Skip(Skip::Suppressed));
+            }
+        }
+        self.policy.rule(recipient, &self.lineage, jiff::Timestamp::now())
     }
 
     /// The first step that the row has an address and the right content for; what is wrong with the first of all, where there is none.
@@ -214,6 +271,10 @@ impl Preparer {
         let mut first_bad = None;
         for (step, stage) in route.stages.iter().enumerate().skip(from) {
             let Some(to) = route.address(step, recipient) else { continue };
+            // A service called it gone; the row goes to its next address.
+            if self.policy.suppressed(&to, &stage.addressing).is_ok_and(|found| found.is_some()) {
+                continue;
+            }
             let (pool, index) = taker(stage, before);
             let tried = if step == from { tried } else { 0 };
             match self.render(Recipient { to, ..recipient.clone() }, position, place.clone(), index, tried) {
@@ -232,7 +293,9 @@ impl Preparer {
         let opened = &self.accounts[index];
         let account = opened.name.clone();
         let bad = |error| Bad { position, place: place.clone(), account: account.clone(), error };
-        let lane = opened.lane(&recipient.to).map_err(bad)?;
+        let addressing = &opened.platform.capability().addressing;
+        let to = self.policy.destination(recipient.to.clone(), &account, addressing).map_err(bad)?;
+        let lane = opened.lane(&to).map_err(bad)?;
         let template = match &recipient.template {
             Some(name) if !self.one_template && self.template.files().name != **name => {
                 self.others.get(name).ok_or_else(|| {
@@ -257,6 +320,7 @@ impl Preparer {
                 return Err(bad(SendError::new(ErrorKind::BadRow, "rendering this row failed inside notify; please report it")));
             }
         };
+        self.policy.screen(&mut message, &recipient.to, &account, addressing).map_err(bad)?;
         if opened.platform.capability().columns {
             message.columns = recipient.vars;
         }
@@ -266,11 +330,11 @@ impl Preparer {
             .as_deref()
             .and_then(DeliveryId::parse)
             .unwrap_or_else(|| DeliveryId::derive(&self.lineage, &recipient.key, &recipient.via));
-        let envelope = Envelope { id, position, account, to: recipient.to, attempt: tried + 1 };
+        let envelope = Envelope { id, position, account, to, attempt: tried + 1 };
         let delivery = Delivery { envelope, message };
         let share = if opened.batch > 1 { opened.platform.share(&delivery) } else { None };
         let lane = if opened.batch > 1 { lane.grouped(share) } else { lane };
-        Ok(Ready { account: index, lane, share, pool: None, delivery })
+        Ok(Ready { account: index, lane, share, pool: None, not_before: None, delivery })
     }
 
     /// As [`Preparer::prepare`], and everything else that can be known before sending: for preflight.

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::delivery::{Delivery, Envelope, Outcome};
 use crate::error::SendError;
 use crate::hook::results::Teller;
+use crate::journal::events::Event;
 use crate::queue_stats::QueueStats;
 use crate::recipient::Position;
 use crate::tally::Tally;
@@ -130,6 +131,20 @@ impl Progress {
         }
     }
 
+    /// Something happened to the run, or to an account of it, that is about more than one row.
+    pub fn happened(&mut self, event: &Event) {
+        if self.events.is_some()
+            && let Ok(mut told) = serde_json::to_value(event)
+            && let Some(fields) = told.as_object_mut()
+        {
+            let what = fields.remove("what").unwrap_or_default();
+            fields.insert("type".to_owned(), what);
+            self.event(&told);
+        }
+        let of = event.account.as_deref().map(|account| format!("{account}: ")).unwrap_or_default();
+        self.say(&format!("{of}{} {}", event.what.replace('_', " "), event.why.as_deref().unwrap_or_default()));
+    }
+
     /// A line for people, above the bar.
     pub fn say(&self, line: &str) {
         if !self.quiet {
@@ -241,6 +256,14 @@ impl Progress {
         if self.events.is_some() {
             self.event(&json!({ "type": "halted", "account": account, "kind": error.kind.as_str(), "code": error.code, "detail": error.detail }));
         }
+    }
+
+    /// Nothing leaves until then, because the run was told so.
+    pub fn resting(&mut self, until: jiff::Timestamp, why: &str) {
+        let local = until.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %T %Z").to_string();
+        self.say(&format!("waiting until {local} ({why})"));
+        self.event(&json!({ "type": "waiting", "until": until.to_string(), "why": why }));
+        self.flush();
     }
 
     /// One more pass over the failures follows.

@@ -139,13 +139,43 @@ impl fmt::Display for RowError {
 impl std::error::Error for RowError {}
 
 /// Why a good row is not sent at all: policy, not failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Skip {
     /// The same key or address stood in row `of` already.
     Duplicate {
         /// Row of the first occurrence.
         of: u64,
     },
+    /// Another run of the same line has sent it.
+    AlreadySent {
+        /// That run.
+        run: Arc<str>,
+        /// What the row says now is not what was sent.
+        changed: bool,
+    },
+    /// Another run of the same line may have sent it: there it is in doubt, and is decided about there.
+    MayBeSent {
+        /// That run.
+        run: Arc<str>,
+    },
+    /// The address, or its domain, is on the suppression list.
+    Suppressed,
+    /// It has not left within `--expires`.
+    Expired,
+}
+
+/// As the files tell it.
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Skip::Duplicate { of } => write!(f, "duplicate_of={of}"),
+            Skip::AlreadySent { run, changed: false } => write!(f, "already_sent={run}"),
+            Skip::AlreadySent { run, changed: true } => write!(f, "already_sent={run}, with other content"),
+            Skip::MayBeSent { run } => write!(f, "in_doubt_in={run}"),
+            Skip::Suppressed => f.write_str("suppressed"),
+            Skip::Expired => f.write_str("expired"),
+        }
+    }
 }
 
 /// One row as the source hands it on. A bad row is a row too: it fails alone.

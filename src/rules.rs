@@ -7,6 +7,7 @@ use crate::backoff::Backoff;
 use crate::config;
 use crate::journal::folder::RunFolder;
 use crate::priority::Precedence;
+use crate::recovery::policy::Policy;
 
 /// `--on-error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
@@ -73,6 +74,10 @@ pub struct Rules {
     pub precedence: Precedence,
     /// What becomes of rows in doubt while the run lasts.
     pub in_doubt: Doubt,
+    /// Recovery, threshold, canary.
+    pub recovery: Policy,
+    /// Addresses that a service calls gone go onto the suppression list.
+    pub suppress_gone: bool,
     /// Where spool and journal are.
     pub folder: RunFolder,
     /// What all runs of this machine share is in `state.db` here.

@@ -15,6 +15,8 @@ use crate::rules::{Doubt, OnError};
 
 pub mod control;
 pub mod priority;
+pub mod recovery;
+pub mod safety;
 
 /// Send a message to every row of a list, and know what happened to each.
 #[derive(Debug, Parser)]
@@ -53,6 +55,7 @@ impl Cli {
             Command::Status(args) => args.json,
             Command::Pause(args) | Command::Abort(args) => args.json,
             Command::Set(args) => args.json,
+            Command::Find(args) => args.json,
             _ => false,
         }
     }
@@ -142,6 +145,13 @@ pub enum Command {
     Events(Events),
     /// Tell what a run did
     Report(Report),
+    /// Find rows over all runs
+    Find(safety::Find),
+    /// Whom nothing is sent to
+    #[command(subcommand)]
+    Suppress(safety::Suppress),
+    /// Remove runs that ended long ago
+    Prune(safety::Prune),
     /// What can be sent with, and whether an account's credentials work
     #[command(subcommand)]
     Platforms(Platforms),
@@ -313,6 +323,12 @@ pub struct FlowFlags {
     /// Longest delay between tries [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Errors")]
     pub max_delay: Option<Duration>,
+    /// When the run stops by itself.
+    #[command(flatten)]
+    pub halt: recovery::HaltFlags,
+    /// When rows leave.
+    #[command(flatten)]
+    pub time: safety::TimeFlags,
     /// Answer the question before sending with yes
     #[arg(short, long, help_heading = "Safety")]
     pub yes: bool,
@@ -330,9 +346,15 @@ pub struct FlowFlags {
 /// Where a new run's files go, and whether it is only tried out.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NewRunFlags {
+    /// What keeps it from harm.
+    #[command(flatten)]
+    pub guard: safety::GuardFlags,
     /// Render and check every row, send nothing, open no socket
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
+    /// How carefully it begins.
+    #[command(flatten)]
+    pub canary: recovery::CanaryFlags,
     /// Folder for the report and the retry file [default: ./notify-RUN]
     #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,

@@ -56,8 +56,13 @@ pub(crate) fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, new: &NewRunFlags, f
 /// What is about to happen: rows, accounts, the first message, and how long the limits make it.
 pub(crate) fn plan(preparer: &Preparer, found: &job::Found, spooled: &Spooled) -> String {
     let mut text = rows(spooled.rows);
-    if found.skipped > 0 {
-        text.push_str(&format!(", {} skipped as duplicates", grouped(found.skipped)));
+    let repeats = found.skipped - found.already - found.suppressed;
+    for (count, why) in
+        [(repeats, "skipped as duplicates"), (found.already, "sent already"), (found.suppressed, "on the suppression list")]
+    {
+        if count > 0 {
+            text.push_str(&format!(", {} {why}", grouped(count)));
+        }
     }
     if found.bad > 0 {
         text.push_str(&format!(", {} that cannot be sent", grouped(found.bad)));

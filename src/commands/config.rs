@@ -94,6 +94,18 @@ fn told(problems: &[Problem], warnings: &[Problem], notes: &[Problem], config: O
     let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     if ok {
         if let Some(config) = config {
+            for account in config.accounts.values() {
+                if let Some(provider) = account.provider() {
+                    let _ = writeln!(
+                        text,
+                        "account {}: {} (preset {}) gives {}; what the account says itself counts, and `shaping: off` leaves it out",
+                        account.name,
+                        provider.title,
+                        provider.name,
+                        provider.told()
+                    );
+                }
+            }
             let files: Vec<String> = config.files.iter().map(|file| file.display().to_string()).collect();
             let from = if files.is_empty() { "no config file; everything is built in".to_owned() } else { files.join(", ") };
             let via = config.default_account().map_or("outbox", |account| &account.name);

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, plan, rows};
 use super::attend::{self, Attendance};
 use super::detach::Handover;
+use super::guard::{self, Asked, Line, Named, Verdict};
 use super::open::{Scene, note, say};
-use crate::cli::{FlowFlags, Global, NewRunFlags};
+use crate::cli::{FlowFlags, Global, NewRunFlags, Resume};
 use crate::control;
-use crate::control::Order as Asked;
+use crate::control::Order as Wanted;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::accounts::open_accounts;
@@ -69,6 +70,16 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         let what = "--stream reads a pipe of this terminal, which --detach leaves: start it with & or nohup instead";
         return Err(Failure::new(Exit::Usage, what));
     }
+    let looked = jiff::Timestamp::now();
+    settings.begin_with(&new.canary);
+    settings.safeguards = job::safety::safeguards(&new.guard, &flow.time, &scene.config.defaults);
+    job::safety::settle(&mut settings, looked)?;
+    let run_name = settings.safeguards.name.clone().filter(|_| !new.dry_run);
+    let held_name = match guard::take(scene, run_name.as_deref(), new.guard.lock).await? {
+        Named::Busy => return Ok(Exit::Done),
+        Named::Held(lock) => Some(lock),
+        Named::Nameless => None,
+    };
     let id = new_run_id(jiff::Timestamp::now(), &mut fastrand::Rng::new());
     sweep(&scene.state_dir);
     let folder = RunFolder::create(&scene.state_dir, &id).map_err(folder_failure)?;
@@ -110,7 +121,6 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
 
     let out = new.out.clone().unwrap_or_else(|| PathBuf::from(format!("notify-{id}")));
     let out = settings.cwd.join(out);
-    let lineage = lineage.unwrap_or_else(|| id.clone());
     let opening = settings.opening(scene.config, &id, &out);
     let opened = open_accounts(scene.config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
     if template.is_none() && spooled.templates.is_empty() && !stream {
@@ -122,10 +132,37 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
-    let preparer = Arc::new(
-        Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone())
-            .with_priority(settings.precedence.priority),
-    );
+    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
+    let print = if stream { None } else { Some(guard::print_of(scene, &settings, &spooled, &pinned, &folder)?) };
+    let harmless = opened.accounts.iter().all(|account| account.platform.capability().harmless);
+    let asked = Asked { command, id: &id, settings: &settings, print, lineage, parent: parent.as_deref(), harmless };
+    let line = match guard::compare(scene, &asked, new)? {
+        Verdict::Begins(line) => line,
+        Verdict::Done(what) => return Ok(guard::done(scene, flow, &what)),
+        Verdict::Resumes(manifest) => {
+            // What was read was only looked at.
+            drop((lock, unborn));
+            note(scene, &format!("resuming run {} (--name)", manifest.id));
+            let by_url =
+                manifest.settings.get("by_url").and_then(|names| names.as_array()).is_some_and(|names| !names.is_empty());
+            let args = Resume {
+                run: Some(manifest.id.clone()),
+                via: url.filter(|_| by_url),
+                flow: flow.clone(),
+                reason: None,
+                taken_over: false,
+            };
+            return Box::pin(super::resume::under(scene.global, args, held_name)).await;
+        }
+    };
+    let Line { lineage, others: line } = line;
+    let digest = pinned.own.as_ref().map(|files| files.digest.as_str());
+    policy.sent = guard::gather(scene, flow, &folder, &line, digest)?;
+    if let Some(to) = &policy.redirect {
+        note(scene, &format!("every message goes to {} instead (redirect_to)", to.masked()));
+    }
+    let preparer = Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone());
+    let preparer = Arc::new(preparer.with_priority(settings.precedence.priority).under(policy));
 
     let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
@@ -138,6 +175,15 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         };
         let what = format!("{} of {} cannot be sent; nothing was sent\n  = help: {help}", rows(found.bad), grouped(spooled.rows));
         return Err(Failure::new(Exit::BadInput, what));
+    }
+    if found.changed > 0 {
+        let what = "say something else now than what was sent to them; they are not sent again";
+        note(scene, &format!("{} {what}", rows(found.changed)));
+    }
+    // All of it went out already, under this name or as a retry.
+    if found.already > 0 && found.good == 0 && found.bad == 0 {
+        let who = run_name.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
+        return Ok(guard::done(scene, flow, &format!("{who}all {} were sent before: nothing to do", rows(found.already))));
     }
     if new.dry_run {
         say(&format!("{}Dry run: nothing was sent.", plan(&preparer, &found, &spooled)));
@@ -152,8 +198,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     let manifest = Manifest {
         schema: SCHEMA,
         id: id.clone(),
-        lineage,
-        parent,
+        lineage: lineage.clone(),
+        parent: parent.clone(),
         created: jiff::Timestamp::now().to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: command.to_owned(),
@@ -179,11 +225,13 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             ),
         );
     }
+    guard::remember(scene, &asked, &lineage, looked, new.guard.again)?;
     folder.write_manifest(&manifest).map_err(folder_failure)?;
     unborn.born();
     if flow.hooks.detach {
         // Ports are for the process that goes on.
-        drop((ready, preparer));
+        // So is the name.
+        drop((ready, preparer, held_name));
         let handover = Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
         return handover.give(lock).await;
     }
@@ -199,7 +247,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready },
     )
     .await?;
-    drop(lock);
+    drop((lock, held_name));
     Ok(exit)
 }
 
@@ -305,9 +353,9 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     let again = if settings.by_url.is_empty() { "" } else { " --via URL" };
     let signals = tokio::spawn(orders.listen(move |order| {
         let line = match order {
-            Asked::Go => return,
-            Asked::Drain(_) => "stopping: waiting for what is in flight; once more to stop now",
-            Asked::Stop(_) => "stopping now: what was in flight is in doubt",
+            Wanted::Go => return,
+            Wanted::Drain(_) => "stopping: waiting for what is in flight; once more to stop now",
+            Wanted::Stop(_) => "stopping now: what was in flight is in doubt",
         };
         if !quiet {
             let _ = writeln!(std::io::stderr(), "{line}\nresume with: notify resume {run_id}{again}");
@@ -335,7 +383,7 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
         Ok((paths, told)) => (paths.clone(), told.clone()),
         Err(_) => (Paths::of(manifest), tally),
     };
-    let summary = totals::json(manifest, &ending, &tally, &paths);
+    let summary = totals::with_events(totals::json(manifest, &ending, &tally, &paths), folder);
     progress.end(&summary);
     let counts = [("sent", tally.sent), ("failed", tally.failed), ("in_doubt", tally.in_doubt), ("pending", tally.pending())];
     let event = Event::now("ended").with("status", status).with("exit_code", exit.code());
@@ -344,12 +392,18 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     // An account that was halted while others of its pool did its work is told even then.
     if !silent || !reasons.is_empty() {
         let mut stderr = std::io::stderr().lock();
-        for reason in &reasons {
+        // Under -q the one line says it.
+        let one_line = scene.global.quiet && !silent && written.is_ok();
+        for reason in reasons.iter().filter(|_| !one_line) {
             let _ = writeln!(stderr, "{reason}");
         }
         // Without a report there is none to name; why not is told below.
         if written.is_ok() && !silent {
-            let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
+            let told = match scene.global.quiet {
+                true => text::brief(manifest, &ending, &tally, &paths, &reasons),
+                false => text::summary(manifest, &ending, &tally, &paths),
+            };
+            let _ = write!(stderr, "{told}");
         }
     }
     attendance.end(manifest, &ending, &tally, &summary).await;

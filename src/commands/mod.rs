@@ -11,6 +11,8 @@ mod completions;
 pub mod config;
 mod detach;
 mod events;
+mod find;
+mod guard;
 mod launch;
 mod man;
 mod notices;
@@ -18,6 +20,7 @@ mod oneoff;
 mod open;
 mod platforms;
 mod preview;
+mod prune;
 mod report;
 mod resume;
 mod retry;
@@ -26,6 +29,7 @@ mod send;
 mod sink;
 mod status;
 mod steer;
+mod suppress;
 mod templates;
 mod wait;
 mod watch;
@@ -51,6 +55,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Set(args) => steer::set(&global, args).await,
         Command::Events(args) => events::run(&global, args).await,
         Command::Report(args) => report::run(&global, &args),
+        Command::Find(args) => find::run(&global, &args),
+        Command::Suppress(args) => suppress::run(&global, args),
+        Command::Prune(args) => prune::run(&global, &args),
         Command::Platforms(args) => platforms::run(&global, args).await,
         Command::Templates(args) => templates::run(&global, args),
         Command::Config(args) => config::run(&global, &args),

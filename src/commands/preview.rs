@@ -69,6 +69,7 @@ pub(crate) async fn run(global: &Global, mut args: Preview) -> Result<Exit, Fail
             Prepared::Skipped(_, _, crate::recipient::Skip::Duplicate { of }) => {
                 open::print(&format!("row {number} would be skipped: the same as row {}\n", of + 1));
             }
+            Prepared::Skipped(_, _, skip) => open::print(&format!("row {number} would be skipped: {skip}\n")),
             Prepared::Bad(bad) => {
                 open::say(&job::bad_line(&desk.name, &bad));
                 exit = Exit::BadInput;
@@ -164,6 +165,7 @@ async fn write(out: &Path, args: &Preview, ready: Ready) -> Result<(), Failure> 
         platform: "outbox".into(),
         limits: None,
         concurrency: None,
+        shaping: None,
         settings: serde_yaml::Mapping::new(),
     };
     let opening = Opening {

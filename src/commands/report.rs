@@ -5,7 +5,7 @@ use crate::cli::{Global, Report, ReportFormat};
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::Ending;
 use crate::report::paths::Paths;
-use crate::report::{files, text, totals};
+use crate::report::{files, recovery, text, totals};
 use crate::tally::Tally;
 
 /// Tells it.
@@ -18,13 +18,16 @@ pub(crate) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
     let ending = summary.ended.map(|ended| ended.ending);
     let paths = Paths::of(&manifest);
     match args.format {
-        ReportFormat::Text => open::print(&text::text(&manifest, ending.as_ref(), &tally, &paths)),
+        ReportFormat::Text => {
+            let trouble = recovery::screen(&folder);
+            open::print(&format!("{}{trouble}", text::text(&manifest, ending.as_ref(), &tally, &paths)));
+        }
         ReportFormat::Json => {
             // A run that has not ended is told as it stands now.
             let now = jiff::Timestamp::now();
             let start = manifest.created.parse().unwrap_or(now);
             let ending = ending.unwrap_or(Ending { start, end: now, status, exit: Exit::Stopped.code() });
-            let tree = totals::json(&manifest, &ending, &tally, &paths);
+            let tree = totals::with_events(totals::json(&manifest, &ending, &tally, &paths), &folder);
             open::print(&format!("{}\n", serde_json::to_string_pretty(&tree).unwrap_or_default()));
         }
         ReportFormat::Csv => match files::csv(&folder, &manifest, &mut std::io::stdout().lock()) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::ask;
 use super::attend;
 use super::detach::{self, Handover};
+use super::guard::{self, Named};
 use super::launch::{self, Going};
 use super::oneoff;
 use super::open;
@@ -14,14 +15,16 @@ use super::status;
 use super::steer;
 use crate::account::Account;
 use crate::changes::Changes;
+use crate::cli::safety::Lock;
 use crate::cli::{Global, Resume};
 use crate::control::Word;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::accounts::open_accounts;
-use crate::job::{Pinned, Settings};
+use crate::job::{self, Pinned, Settings};
 use crate::journal::events::{self, Event};
 use crate::journal::folder::RunFolder;
+use crate::journal::lock::RunLock;
 use crate::journal::pause::Pause;
 use crate::journal::recovery::{Decision, Keyed, Recovery};
 use crate::journal::runs::Summary;
@@ -37,6 +40,11 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     if args.taken_over {
         detach::leave_terminal();
     }
+    under(global, args, None).await
+}
+
+/// As [`run`], where this process has the name of the run already.
+pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>) -> Result<Exit, Failure> {
     let state_dir = launch::state_dir(global)?;
     let folder = match &args.run {
         Some(id) => RunFolder::open(&state_dir, id).map_err(launch::folder_failure)?,
@@ -94,14 +102,25 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     if before == launch::ABORTED {
         open::note(&scene, &format!("run {} was aborted; it is taken up again (notify events {})", manifest.id, manifest.id));
     }
+    let named = match named {
+        Some(named) => Named::Held(named),
+        None => guard::take(&scene, settings.safeguards.name.as_deref(), Some(Lock::Fail)).await?,
+    };
+    // Whoever goes on under a profile for testers means it.
+    settings.safeguards.redirect_to = settings.safeguards.redirect_to.take().or_else(|| config.defaults.redirect_to.clone());
+    job::safety::settle(&mut settings, jiff::Timestamp::now())?;
 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
     let opening = settings.opening(&config, &manifest.id, &manifest.out);
     let opened = open_accounts(&config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
-    let preparer = Arc::new(
-        Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone())
-            .with_priority(settings.precedence.priority),
-    );
+    let begun = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());
+    let columns = Spool::open(folder.spool_dir()).map_err(|problem| Failure::new(Exit::Disk, problem))?.columns().to_vec();
+    let mut policy = job::safety::policy(&config, &settings, &opened.accounts, &scene.state_dir, begun, &columns)?;
+    let digest = manifest.template.as_ref().map(|template| template.digest.as_str());
+    let line = guard::others_of(&scene, &manifest, &settings)?;
+    policy.sent = guard::gather(&scene, &args.flow, &folder, &line, digest)?;
+    let preparer = Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, manifest.lineage.clone());
+    let preparer = Arc::new(preparer.with_priority(settings.precedence.priority).under(policy));
     launch::prepare_out(&manifest).map_err(|error| Failure::new(Exit::Disk, error))?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
     folder.prove_writable(width).map_err(|error| Failure::new(Exit::Disk, error))?;
@@ -175,6 +194,8 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
         detach::leave(&folder, &settings)?;
         let url = oneoff::written(args.via.as_deref())?.filter(|_| !settings.by_url.is_empty());
         let handover = Handover { global: &global, state_dir: &scene.state_dir, folder: &folder, url, json: args.flow.json };
+        // The name is for the process that goes on.
+        drop(named);
         return handover.give(lock).await;
     }
     // Named, so the pause is over.
@@ -187,7 +208,7 @@ pub(crate) async fn run(global: &Global, args: Resume) -> Result<Exit, Failure> 
     let feed = Feed::Spool;
     let going = Going { folder: &folder, manifest: &manifest, settings: &settings, preparer, journal, recovery, feed, ready };
     let exit = launch::go(&scene, &args.flow, going).await?;
-    drop(lock);
+    drop((lock, named));
     Ok(exit)
 }
 

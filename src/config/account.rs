@@ -8,6 +8,8 @@ use super::sentence::{Misfit, retold};
 use super::typed;
 use crate::limit::Quota;
 use crate::problem::{Problem, did_you_mean};
+use crate::recovery::presets::{self, Provider};
+use crate::recovery::shaping::Shaping;
 
 /// An account as written. The platform's own keys stay a tree until the platform reads them.
 #[derive(Clone)]
@@ -20,6 +22,8 @@ pub struct AccountConfig {
     pub limits: Option<Vec<Quota>>,
     /// `concurrency:` of this account.
     pub concurrency: Option<NonZeroUsize>,
+    /// `shaping:`; `None` leaves what presets say.
+    pub shaping: Option<Shaping>,
     /// Every other key, for the platform. Paths of files are absolute by now.
     pub settings: serde_yaml::Mapping,
 }
@@ -33,6 +37,7 @@ impl std::fmt::Debug for AccountConfig {
             .field("platform", &self.platform)
             .field("limits", &self.limits)
             .field("concurrency", &self.concurrency)
+            .field("shaping", &self.shaping)
             .field("settings", &keys)
             .finish()
     }
@@ -46,8 +51,42 @@ impl AccountConfig {
             platform: "outbox".to_owned(),
             limits: None,
             concurrency: None,
+            shaping: None,
             settings: serde_yaml::Mapping::new(),
         }
+    }
+
+    /// The big mail provider whose server this account sends through, unless `shaping: off` says that it is not to matter.
+    pub fn provider(&self) -> Option<&'static Provider> {
+        if self.platform != "smtp" || self.shaping.as_ref().is_some_and(|shaping| shaping.off) {
+            return None;
+        }
+        let text = |key: &str| self.settings.get(key).and_then(serde_yaml::Value::as_str);
+        let (_, rest) = text("url")?.split_once("://")?;
+        let (user, host) = match rest.rsplit_once('@') {
+            Some((user, host)) => (Some(user.replace("%40", "@")), host),
+            None => (None, rest),
+        };
+        let host = host.split([':', '/', '?']).next().unwrap_or_default();
+        presets::of_host(host, text("user").or(user.as_deref()))
+    }
+
+    /// The account with what its provider's preset says where nobody said anything.
+    #[must_use]
+    pub fn with_preset(&self) -> AccountConfig {
+        let mut account = self.clone();
+        let Some(provider) = self.provider() else { return account };
+        let given = [("connections", provider.connections), ("messages_per_connection", provider.messages_per_connection)];
+        for (key, value) in given {
+            let unsaid = account.settings.get(key).is_none_or(serde_yaml::Value::is_null);
+            if let (Some(value), true) = (value, unsaid) {
+                account.settings.insert(key.into(), value.into());
+            }
+        }
+        if account.limits.is_none() && !provider.limits.is_empty() {
+            account.limits = Some(provider.limits.clone());
+        }
+        account
     }
 
     /// Reads the platform's own keys into `T`. A key that is not in `known` is an error that suggests the nearest one.

@@ -4,6 +4,7 @@ use serde::Deserialize as _;
 
 use super::defaults::{Defaults, Mistake, count};
 use super::literal::{is_literal, is_reference, is_secret_key};
+use super::recovery::{self, Recovery};
 use super::scheduler::Scheduler;
 use super::schema::{ACCOUNT, LATER, LIMIT, PROFILE, TOP, has, help, names};
 use super::sentence::{Misfit, retold, shown};
@@ -84,6 +85,13 @@ fn part(key: &str, node: &Node, sources: &Sources, found: &mut Findings) -> bool
             }
         }
         "accounts" => accounts(node, sources, found),
+        "recovery" => {
+            let mut mistakes = Vec::new();
+            let _ = Recovery::read(node, &mut mistakes);
+            for Mistake { at, mark, misfit } in mistakes {
+                found.problem(sources, at, &mark, misfit.what, misfit.help);
+            }
+        }
         "templates" | "platforms" => folders(key, node, sources, found),
         _ => return false,
     }
@@ -162,6 +170,11 @@ fn accounts(node: &Node, sources: &Sources, found: &mut Findings) {
                         for Mistake { at, mark, misfit } in mistakes {
                             found.problem(sources, at, &mark, format!("account {name}: `limits`: {}", misfit.what), misfit.help);
                         }
+                    }
+                }
+                "shaping" => {
+                    for Mistake { at, mark, misfit } in recovery::shaping(node).err().into_iter().flatten() {
+                        found.problem(sources, at, &mark, format!("account {name}: `shaping`: {}", misfit.what), misfit.help);
                     }
                 }
                 "concurrency" => {

@@ -15,6 +15,7 @@ use crate::hook::notice::Notices;
 use crate::limit::Quota;
 use crate::priority::{BadPriority, Priority};
 use crate::problem::did_you_mean;
+use crate::recovery::threshold::Threshold;
 
 /// The `defaults:` block. Every value is absent until somebody wrote it, so that a flag, or the caller's own default, can stand in.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -69,6 +70,32 @@ pub struct Defaults {
     pub metrics_file: Option<String>,
     /// `--metrics-listen`, as it was written.
     pub metrics_listen: Option<String>,
+    /// So many failures, or such a share, stop the run.
+    pub halt_on_failures: Option<Threshold>,
+    /// Rows that must be settled before a share counts.
+    pub halt_min: Option<u64>,
+    /// Rows that go first.
+    pub canary: Option<u64>,
+    /// How long the run waits after them.
+    pub hold: Option<Duration>,
+    /// Outside of these windows nothing leaves; checked when a run is made.
+    pub window: Option<String>,
+    /// The time zone of windows and moments.
+    pub tz: Option<String>,
+    /// The column with the time zone of its row.
+    pub tz_column: Option<String>,
+    /// Rows that were not sent for so long are skipped.
+    pub expires: Option<Duration>,
+    /// What to do while another process has the same `--name`.
+    pub lock: Option<Lock>,
+    /// So many days long the same list is not sent again; 0 is never compared.
+    pub duplicate_days: Option<u32>,
+    /// Every message goes there.
+    pub redirect_to: Option<String>,
+    /// Nothing goes elsewhere.
+    pub allow_domain: Option<Vec<String>>,
+    /// Addresses that a service calls gone are suppressed.
+    pub suppress_gone: Option<bool>,
 }
 
 /// The `retries:` block.
@@ -200,6 +227,18 @@ words! {
     }
 }
 
+words! {
+    /// What to do while another process has the same `--name`.
+    Lock {
+        /// Wait until it is free.
+        Wait = "wait",
+        /// End, and say who has it.
+        Fail = "fail",
+        /// End well, and leave it to them.
+        Skip = "skip",
+    }
+}
+
 /// A mistake in a block: where, the text to mark, and what.
 pub(crate) struct Mistake {
     pub at: Place,
@@ -237,6 +276,19 @@ impl Defaults {
             notify_on: reader.take("notify_on", word),
             metrics_file: reader.take("metrics_file", text),
             metrics_listen: reader.take("metrics_listen", text),
+            halt_on_failures: reader.take("halt_on_failures", threshold),
+            halt_min: reader.take("halt_min", whole),
+            canary: reader.take("canary", |node| count(node).map(|rows| rows.get() as u64)),
+            hold: reader.take("hold", time),
+            window: reader.take("window", text),
+            tz: reader.take("tz", text),
+            tz_column: reader.take("tz_column", text),
+            expires: reader.take("expires", some_time),
+            lock: reader.take("lock", word),
+            duplicate_days: reader.take("duplicate_days", small),
+            redirect_to: reader.take("redirect_to", text),
+            allow_domain: reader.take("allow_domain", texts),
+            suppress_gone: reader.take("suppress_gone", truth),
             retries: Retries::read(block, reader.mistakes),
         }
     }
@@ -309,7 +361,14 @@ fn text(node: &Node) -> Result<String, String> {
     }
 }
 
-fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
+fn texts(node: &Node) -> Result<Vec<String>, String> {
+    match &node.kind {
+        Kind::List(items) => items.iter().map(text).collect(),
+        _ => text(node).map(|one| vec![one]),
+    }
+}
+
+pub(super) fn word<T: FromStr<Err = String>>(node: &Node) -> Result<T, String> {
     text(node)?.parse()
 }
 
@@ -368,7 +427,7 @@ fn truth(node: &Node) -> Result<bool, String> {
     }
 }
 
-fn time(node: &Node) -> Result<Duration, String> {
+pub(super) fn time(node: &Node) -> Result<Duration, String> {
     match &node.kind {
         Kind::Text(text) => duration::parse(text),
         Kind::Number(number) => duration::parse(&number.to_string()),
@@ -378,6 +437,14 @@ fn time(node: &Node) -> Result<Duration, String> {
 
 fn some_time(node: &Node) -> Result<Duration, String> {
     time(node).and_then(|length| if length.is_zero() { Err("write a length of time above 0".to_owned()) } else { Ok(length) })
+}
+
+fn threshold(node: &Node) -> Result<Threshold, String> {
+    match &node.kind {
+        Kind::Number(number) => number.to_string().parse(),
+        Kind::Text(text) => text.parse(),
+        _ => Err(format!("write a share such as 5%, or a number above 0, not {}", shown(node))),
+    }
 }
 
 fn quota(node: &Node) -> Result<Quota, String> {

@@ -58,6 +58,14 @@ impl Config {
                 None => all.push((vec!["defaults".to_owned(), key.name.to_owned()], text(key.default))),
             }
         }
+        let recovery = self.tree.get("recovery");
+        for (rule, keys) in &schema::RECOVERY {
+            for key in keys {
+                let written = recovery.and_then(|block| block.get(rule)).and_then(|block| block.get(key.name));
+                let node = written.filter(|node| !node.is_null()).cloned().unwrap_or_else(|| text(key.default));
+                all.push((vec!["recovery".to_owned(), (*rule).to_owned(), key.name.to_owned()], node));
+            }
+        }
         for (key, dirs) in [("templates", &self.template_dirs), ("platforms", &self.definitions)] {
             let at = self.tree.get(key).map_or(Place::BUILT_IN, |node| node.at);
             let items = dirs.iter().map(|dir| Node { at, kind: Kind::Text(dir.display().to_string()) }).collect();
@@ -72,6 +80,28 @@ impl Config {
                     for entry in node.entries() {
                         let key = if webhook && entry.key == "url" { "webhook" } else { &entry.key };
                         leaves(&path, entry, &masked(key, &entry.node), &mut all);
+                    }
+                    let unsaid = |key: &str| node.get(key).is_none_or(Node::is_null);
+                    let Some(account) = self.accounts.get(name) else { continue };
+                    if let Some(provider) = account.provider() {
+                        let with = account.with_preset();
+                        for key in ["connections", "messages_per_connection"].into_iter().filter(|key| unsaid(key)) {
+                            if let Some(value) = with.settings.get(key).cloned().and_then(scalar) {
+                                all.push((
+                                    [path.clone(), vec![key.to_owned()]].concat(),
+                                    Node { at: Place::BUILT_IN, kind: value },
+                                ));
+                            }
+                        }
+                        if unsaid("limits") && !provider.limits.is_empty() {
+                            let limits = provider.limits.iter().map(|limit| text(&limit.to_string())).collect();
+                            let limits = Node { at: Place::BUILT_IN, kind: Kind::List(limits) };
+                            all.push(([path.clone(), vec!["limits".to_owned()]].concat(), limits));
+                        }
+                        if unsaid("shaping") {
+                            let preset = text(&format!("preset {}", provider.name));
+                            all.push(([path.clone(), vec!["shaping".to_owned()]].concat(), preset));
+                        }
                     }
                 }
                 None => all.push(([path, vec!["platform".to_owned()]].concat(), text(OUTBOX))),

@@ -209,15 +209,14 @@ impl Layers {
             }
             return;
         };
-        // Mail meant for a tester must not reach customers because a key was not understood.
-        if let Some(redirect) = entry.node.entry(super::schema::REDIRECT).filter(|entry| !entry.node.is_null()) {
-            let what = format!(
-                "profile {name} sends every message to another address, which this version of notify cannot do; so it sends nothing"
-            );
-            let help = Some("choose `via: outbox` in the profile, or use --dry-run".to_owned());
-            self.found.problem(&self.sources, redirect.at, &redirect.key, what, help);
-        }
         overlay(&mut self.tree, entry.node.clone(), 0, false);
+        // Said of the profile, it is said of its runs: `defaults.redirect_to`.
+        if let Some(redirect) = entry.node.entry(super::schema::REDIRECT).filter(|entry| !entry.node.is_null()) {
+            let at = redirect.at;
+            let block = Node { at, kind: Kind::Map(vec![redirect.clone()]) };
+            check::layer(&wrapped(at, "defaults", block.clone()), &self.sources, &mut self.found);
+            overlay(&mut self.tree, wrapped(at, "defaults", block), 0, false);
+        }
     }
 
     fn variables(&mut self, request: &Request<'_>) {
@@ -245,6 +244,11 @@ impl Layers {
             }
         }
     }
+}
+
+/// A tree with one entry.
+fn wrapped(at: Place, key: &str, node: Node) -> Node {
+    Node { at, kind: Kind::Map(vec![Entry { key: key.to_owned(), at, node }]) }
 }
 
 /// Whether a secret is taken from that variable: `{ env: NAME }`.

@@ -26,6 +26,7 @@ mod file;
 mod layer;
 mod literal;
 mod paths;
+pub mod recovery;
 mod request;
 pub mod scheduler;
 pub mod schema;
@@ -55,6 +56,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// The `scheduler:` block.
     pub scheduler: Scheduler,
+    /// The `recovery:` block.
+    pub recovery: recovery::Recovery,
     /// By name; `outbox` is always there.
     pub accounts: BTreeMap<Arc<str>, AccountConfig>,
     /// Where templates are looked for, nearest first: `templates:`, `./templates`, `templates` beside the user's config.
@@ -84,6 +87,7 @@ impl Config {
         // Mistakes in values were found layer by layer.
         let defaults = tree.get("defaults").map(|block| Defaults::read(block, &mut Vec::new())).unwrap_or_default();
         let scheduler = tree.get("scheduler").map(|block| Scheduler::read(block, &mut Vec::new())).unwrap_or_default();
+        let recovery = tree.get("recovery").map(|block| recovery::Recovery::read(block, &mut Vec::new())).unwrap_or_default();
         let definitions =
             paths::folders(&tree, "platforms", &sources, request, [request.config_home.join("notify").join("platforms")]);
         let template_dirs = paths::folders(
@@ -98,6 +102,7 @@ impl Config {
         let config = Config {
             defaults,
             scheduler,
+            recovery,
             accounts,
             template_dirs,
             definitions,
@@ -259,6 +264,7 @@ fn accounts(
             platform,
             limits: node.get("limits").filter(|limits| !limits.is_null()).and_then(|limits| check::limits(limits).ok()),
             concurrency: node.get("concurrency").and_then(|width| defaults::count(width).ok()),
+            shaping: node.get("shaping").filter(|shaping| !shaping.is_null()).and_then(|node| recovery::shaping(node).ok()),
             settings: tree::mapping(&settings),
         };
         accounts.insert(name, account);

@@ -18,19 +18,19 @@ const fn key(name: &'static str, takes: &'static str, default: &'static str) -> 
 }
 
 /// Keys of the file itself.
-pub const TOP: [Key; 7] = [
+pub const TOP: [Key; 8] = [
     key("version", "1", "1"),
     key("defaults", "keys", ""),
     key("accounts", "accounts by name", ""),
     key("profiles", "profiles by name", ""),
     key("templates", "a folder or a list of folders", "./templates"),
     key("platforms", "a folder or a list of folders", "~/.config/notify/platforms"),
+    key("recovery", "keys", ""),
     key("scheduler", "keys", ""),
 ];
 
 /// Keys of the file that are understood by later versions: accepted, and told by `config check`.
-pub const LATER: [Key; 7] = [
-    key("recovery", "keys", ""),
+pub const LATER: [Key; 6] = [
     key("events", "keys", ""),
     key("batch_events", "keys", ""),
     key("alerts", "keys", ""),
@@ -40,7 +40,7 @@ pub const LATER: [Key; 7] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 25] = [
+pub const DEFAULTS: [Key; 38] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
@@ -66,6 +66,19 @@ pub const DEFAULTS: [Key; 25] = [
     key("notify_on", "finish=ACCOUNT,halt=ACCOUNT", ""),
     key("metrics_file", "a file", ""),
     key("metrics_listen", "an address, or a port of this machine", ""),
+    key("halt_on_failures", "a share such as 5%, or a number above 0", ""),
+    key("halt_min", "a number", "50"),
+    key("canary", "a number above 0", ""),
+    key("hold", "a length of time", "1m"),
+    key("window", "windows such as Mon-Fri 08:00-18:00", ""),
+    key("tz", "a time zone", "this machine's"),
+    key("tz_column", "a column", "_tz"),
+    key("expires", "a length of time", ""),
+    key("lock", "wait, fail or skip", "fail"),
+    key("duplicate_days", "a number", "7"),
+    key("redirect_to", "an address", ""),
+    key("allow_domain", "a domain or a list of them", ""),
+    key("suppress_gone", "true or false", "false"),
 ];
 
 /// Keys of `defaults.retries:`.
@@ -87,11 +100,32 @@ pub const WEIGHTS: [Key; 4] = [
     key("critical", "a number from 1 to 1000", "8"),
 ];
 
+/// Rules of `recovery:`, with its keys; the defaults are those of the founding design.
+pub const RECOVERY: [(&str, [Key; 3]); 2] = [
+    (
+        "network",
+        [
+            key("over", "a share from 0 to 1", "0.8"),
+            key("action", "none, retry_all, selective, throttle or circuit_break", "retry_all"),
+            key("delay", "a length of time", "5m"),
+        ],
+    ),
+    (
+        "rate_limit",
+        [
+            key("over", "a share from 0 to 1", "0.5"),
+            key("action", "none, retry_all, selective, throttle or circuit_break", "throttle"),
+            key("delay", "a length of time", "10m"),
+        ],
+    ),
+];
+
 /// Keys of every account, whatever its platform.
-pub const ACCOUNT: [Key; 3] = [
+pub const ACCOUNT: [Key; 4] = [
     key("platform", "a platform", ""),
     key("limits", "a list of rates", "the platform's"),
     key("concurrency", "a number above 0", "the platform's"),
+    key("shaping", "off, or a list of rules", "presets of the big mail providers"),
 ];
 
 /// Keys of a rate that is written as keys.
@@ -102,9 +136,9 @@ pub const LIMIT: [Key; 3] = [
 ];
 
 /// Keys of a profile: those of the file, except `version` and `profiles`.
-pub const PROFILE: [&str; 5] = ["defaults", "accounts", "templates", "platforms", "scheduler"];
+pub const PROFILE: [&str; 6] = ["defaults", "accounts", "templates", "platforms", "recovery", "scheduler"];
 
-/// The one key of a profile that this version knows and cannot keep. It protects people from mail, so it is never passed over in silence.
+/// A key of a profile that stands for that of its `defaults`.
 pub const REDIRECT: &str = "redirect_to";
 
 /// Whether the table has that key.

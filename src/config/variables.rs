@@ -5,7 +5,7 @@
 //! that of a key that holds a secret is taken as it is.
 
 use super::literal::is_secret_key;
-use super::schema::{DEFAULTS, TOP, has, names};
+use super::schema::{DEFAULTS, RECOVERY, TOP, has, names};
 use super::source::{Source, Sources};
 use super::tree::{Entry, Kind, Node, Place};
 use crate::problem::{Problem, did_you_mean};
@@ -85,6 +85,8 @@ pub(crate) fn read(name: &str, value: &str, accounts: &[&str], folder: &std::pat
                 .map_or_else(|| path[1].replace('_', "-"), |name| (*name).to_owned());
         }
         ("templates" | "platforms", 1) => {}
+        ("recovery", 3) if RECOVERY.iter().any(|(rule, keys)| *rule == path[1] && has(keys, &path[2])) => {}
+        ("recovery", _) => return unknown(Some("write NOTIFY_RECOVERY__NETWORK__DELAY, or __OVER, or __ACTION".to_owned())),
         _ => return unknown(Some("name a key: NOTIFY_DEFAULTS__VIA, NOTIFY_ACCOUNTS__CORP_MAIL__USER".to_owned())),
     }
     let source = sources.add(Source::Variable { name: name.to_owned(), folder: folder.to_owned() });

@@ -22,11 +22,14 @@ use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
 use crate::platform::Opening;
+use crate::policy::Safeguards;
 use crate::prepare::{Bad, Prepared, Preparer};
 use crate::priority::Precedence;
 use crate::problem::{self, Problem};
-use crate::recipient::{Addressing, Vars};
+use crate::recipient::{Addressing, Skip, Vars};
+use crate::recovery::policy::{self, Policy};
 use crate::rules::{Doubt, OnError, Rules};
+use crate::schedule::Schedule;
 use crate::source::options::{self, Input, ReadOptions};
 use crate::source::spool::Spool;
 use crate::template::compiled::{Options, Template};
@@ -34,6 +37,7 @@ use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
 pub mod precedence;
+pub mod safety;
 pub mod watching;
 
 /// Rows checked in one piece by all cores.
@@ -100,12 +104,21 @@ pub struct Settings {
     /// Accounts that a URL of the command line made, in its order; what stood in the URL is kept nowhere.
     #[serde(default)]
     pub by_url: Vec<String>,
+    /// `recovery:`, `--halt-on-failures --halt-min --canary --hold`.
+    #[serde(default)]
+    pub recovery: Policy,
     /// `--platform-file`, absolute.
     #[serde(default)]
     pub platform_files: Vec<PathBuf>,
     /// Hooks, notices, metrics.
     #[serde(default)]
     pub watching: Watching,
+    /// When rows leave.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What keeps the run from harm.
+    #[serde(default)]
+    pub safeguards: Safeguards,
 }
 
 /// Rows of one journal group where `-b` does not say.
@@ -179,8 +192,18 @@ impl Settings {
             one_template: false,
             accounts: Vec::new(),
             by_url: Vec::new(),
+            recovery: Policy {
+                network: config.recovery.network,
+                rate_limit: config.recovery.rate_limit,
+                halt_on_failures: flow.halt.halt_on_failures.or(config.defaults.halt_on_failures),
+                halt_min: flow.halt.halt_min.or(config.defaults.halt_min).unwrap_or(policy::HALT_MIN),
+                canary: config.defaults.canary,
+                hold: config.defaults.hold.unwrap_or(policy::HOLD),
+            },
             platform_files: global.platform_file.iter().map(|path| cwd.join(path)).collect(),
             watching: Watching::new(&config.defaults, global, &flow.hooks, &cwd)?,
+            schedule: safety::schedule(&flow.time, &config.defaults),
+            safeguards: Safeguards::default(),
             cwd,
         })
     }
@@ -202,6 +225,12 @@ impl Settings {
         self.backoff.max_delay = changes.max_delay.unwrap_or(self.backoff.max_delay);
     }
 
+    /// `--canary` and `--hold` of a new run.
+    pub fn begin_with(&mut self, canary: &crate::cli::recovery::CanaryFlags) {
+        self.recovery.canary = canary.canary.or(self.recovery.canary);
+        self.recovery.hold = canary.hold.unwrap_or(self.recovery.hold);
+    }
+
     /// What a resumed run may be told anew.
     pub fn amend(&mut self, flow: &FlowFlags) {
         fn set<T: Clone>(slot: &mut T, flag: &Option<T>) {
@@ -221,10 +250,13 @@ impl Settings {
         set(&mut self.max_wait, &flow.max_wait);
         set(&mut self.on_error, &flow.on_error);
         set(&mut self.in_doubt, &flow.in_doubt.map(Doubt::from));
+        self.recovery.halt_on_failures = flow.halt.halt_on_failures.or(self.recovery.halt_on_failures);
+        set(&mut self.recovery.halt_min, &flow.halt.halt_min);
         set(&mut self.backoff.retries, &flow.retries);
         set(&mut self.backoff.delay, &flow.delay);
         set(&mut self.backoff.factor, &flow.backoff);
         set(&mut self.backoff.max_delay, &flow.max_delay);
+        safety::amend(&mut self.schedule, &mut self.safeguards, &flow.time);
     }
 
     /// What the flow needs of them.
@@ -238,6 +270,8 @@ impl Settings {
             deadline: self.deadline,
             precedence: self.precedence,
             in_doubt: self.in_doubt,
+            recovery: self.recovery.clone(),
+            suppress_gone: self.safeguards.suppress_gone,
             folder: folder.clone(),
             state_dir: folder.path.ancestors().nth(2).unwrap_or(&folder.path).to_owned(),
         }
@@ -525,6 +559,12 @@ pub struct Found {
     pub bad: u64,
     /// Rows that policy leaves out.
     pub skipped: u64,
+    /// Of those, the ones that other runs of the line have sent, or may have.
+    pub already: u64,
+    /// Of those, the ones that say something else now.
+    pub changed: u64,
+    /// Of those left out, the ones whose address is suppressed.
+    pub suppressed: u64,
     /// Good rows by account index.
     pub by_account: BTreeMap<usize, u64>,
     /// The first good row.
@@ -573,7 +613,18 @@ pub fn examine(
                         found.first = Some(*ready);
                     }
                 }
-                Prepared::Skipped(..) => found.skipped += 1,
+                Prepared::Skipped(_, _, skip) => {
+                    found.skipped += 1;
+                    match skip {
+                        Skip::AlreadySent { changed, .. } => {
+                            found.already += 1;
+                            found.changed += u64::from(changed);
+                        }
+                        Skip::MayBeSent { .. } => found.already += 1,
+                        Skip::Suppressed => found.suppressed += 1,
+                        Skip::Duplicate { .. } | Skip::Expired => {}
+                    }
+                }
                 Prepared::Bad(bad) => {
                     found.bad += 1;
                     told(&bad);

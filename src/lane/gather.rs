@@ -20,13 +20,28 @@ pub(super) struct Gathered {
     pub(super) held: Option<Held>,
     /// Rows whose own address must wait; the others of their lane need not wait for them.
     pub(super) rested: Vec<(Ticket, Instant)>,
+    /// Rows whose domain is held up for a time.
+    pub(super) gated: Vec<(Ticket, Instant)>,
 }
 
 /// One delivery a request: domain and address are asked first, then the account.
-pub(super) fn single(road: &mut Road, lane: &mut Lane) -> Gathered {
+/// `apart`: all of the lane goes to one place, and is held as one.
+pub(super) fn single(road: &mut Road, lane: &mut Lane, apart: bool) -> Gathered {
     let mut gathered = Gathered::default();
     let Some(Waiting::Row(seat)) = lane.waiting.front_mut() else { return gathered };
     if !seat.admitted {
+        if !road.gates.is_empty()
+            && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
+        {
+            if apart {
+                gathered.held = Some(Held::Lane(until));
+            } else {
+                gathered.gated.push((seat.ticket(lane.priority), until));
+                lane.waiting.pop_front();
+                lane.rows -= 1;
+            }
+            return gathered;
+        }
         if let Err(wait) = road.pace.admit(seat.delivery.envelope.to.as_str()) {
             gathered.held = Some(Held::Lane(Instant::now() + wait));
             return gathered;
@@ -76,6 +91,14 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
             break;
         }
         if !seat.admitted {
+            if !road.gates.is_empty()
+                && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
+            {
+                gathered.gated.push((seat.ticket(lane.priority), until));
+                road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
+                lane.waiting.pop_front();
+                continue;
+            }
             if let Err(wait) = road.pace.admit(seat.delivery.envelope.to.as_str()) {
                 gathered.rested.push((seat.ticket(lane.priority), Instant::now() + wait));
                 road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
@@ -95,8 +118,9 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
             break;
         }
     }
-    lane.rows -= seats.len() + gathered.rested.len();
-    road.rank(lane.priority).rows -= seats.len() + gathered.rested.len();
+    let away = seats.len() + gathered.rested.len() + gathered.gated.len();
+    lane.rows -= away;
+    road.rank(lane.priority).rows -= away;
     let freed: usize = seats.iter().filter_map(|seat| seat.share).map(|share| share.bytes).sum();
     road.bytes = road.bytes.saturating_sub(freed);
     if seats.is_empty() {

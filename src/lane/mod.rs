@@ -25,6 +25,7 @@ use crate::lane::shares::Shares;
 use crate::limit::{Quota, Scope, Unit};
 use crate::platform::{LaneKey, Share};
 use crate::priority::{Precedence, Priorities};
+use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
 
 mod beyond;
@@ -33,6 +34,7 @@ mod gather;
 mod hold;
 mod holding;
 mod rank;
+mod recovering;
 mod road;
 mod settings;
 mod shares;
@@ -50,7 +52,7 @@ const TICKETS: usize = 300_000;
 /// Rows of a priority that wait; while there are fewer, others do not go before it where more of it can be read.
 const AHEAD_OF_OTHERS: usize = 4096;
 /// Rows that rest in memory, about 56 bytes each; what comes after them rests in the journal only.
-const FRONT: usize = 32_768;
+const FRONT: usize = 8192;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
 /// How long the first of them waits where rows come one by one.
@@ -91,6 +93,8 @@ pub struct Ready {
     pub share: Option<Share>,
     /// Any of these accounts may take it; the flow decides which.
     pub pool: Option<Arc<[usize]>>,
+    /// It does not leave before then.
+    pub not_before: Option<jiff::Timestamp>,
     /// What to send; `envelope.attempt` is the number of the try that comes next.
     pub delivery: Delivery,
 }
@@ -182,8 +186,11 @@ impl Lanes {
             .map(|account| Road {
                 width: account.width.max(1),
                 calls: 0,
-                batch: account.batch.max(1),
                 most: usize::MAX,
+                spacing: None,
+                gates: Gates::default(),
+                batch: account.batch.max(1),
+                narrowed: usize::MAX,
                 most_bytes: account.platform.most_bytes(),
                 ranks: std::array::from_fn(|_| Rank::default()),
                 shares: Shares::new(precedence),
@@ -353,6 +360,8 @@ fn stem(key: &LaneKey) -> LaneKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod overtaking;
 
     #[test]
     fn what_may_be_ahead_of_the_wire_follows_the_limit() {

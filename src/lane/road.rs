@@ -15,6 +15,8 @@ use crate::limit::pace::Pace;
 use crate::platform::{LaneKey, Share};
 use crate::priority::Priority;
 use crate::recipient::Position;
+use crate::recovery::gate::Gates;
+use crate::recovery::spacing::Spacing;
 
 /// A row by its place in the spool, and how often it was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +94,12 @@ pub(super) struct Road {
     /// Requests in flight, at most.
     pub(super) width: usize,
     pub(super) calls: usize,
+    /// Fewer than the width for now: one while its breaker is half-open, a half while it is throttled.
+    pub(super) narrowed: usize,
+    /// A pace beside its own, for a time.
+    pub(super) spacing: Option<Spacing>,
+    /// Domains and hosts that are held up by themselves.
+    pub(super) gates: Gates,
     /// Deliveries of one request, at most.
     pub(super) batch: usize,
     /// And no more than that, where it was set while the run lasted.

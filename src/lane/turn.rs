@@ -27,9 +27,14 @@ impl Lanes {
         loop {
             let road = &mut self.roads[account];
             let held = road.held_until.is_some() || road.hold.until.is_some();
-            if road.halted.is_some() || held || road.calls >= road.width {
+            if road.halted.is_some() || held || road.calls >= road.width.min(road.narrowed) {
                 return Turn::Full;
             }
+            if let Some(until) = self.spaced(account) {
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
+            let road = &mut self.roads[account];
             if road.most_ahead.is_some_and(|most| road.gathered + backlog >= most) {
                 let until = Instant::now() + AHEAD;
                 road.held_until = Some(until);
@@ -84,16 +89,23 @@ impl Lanes {
                 return Turn::Read(ticket, Place::First);
             }
             let sealed = matches!(lane.waiting.front(), Some(Waiting::Sealed { .. }));
-            let gathered = if road.batch > 1 || sealed { gather::shared(road, lane) } else { gather::single(road, lane) };
-            let Gathered { batch, held, rested } = gathered;
+            let gathered = if road.batch > 1 || sealed {
+                gather::shared(road, lane)
+            } else {
+                gather::single(road, lane, !stem(&key).0.is_empty())
+            };
+            let Gathered { batch, held, rested, gated } = gathered;
             if !batch.is_empty() {
                 road.calls += 1;
                 lane.in_flight += batch.len();
                 road.gathered += batch.len();
                 road.shares.serve(priority, batch.len());
+                if let Some(spacing) = &mut road.spacing {
+                    spacing.took(Instant::now(), batch.len());
+                }
             }
             let rank = &mut road.ranks[priority as usize];
-            rank.waiting -= batch.len() + rested.len();
+            rank.waiting -= batch.len() + rested.len() + gated.len();
             rank.in_flight += batch.len();
             match held {
                 Some(Held::Lane(until)) => {
@@ -130,6 +142,9 @@ impl Lanes {
             }
             for (ticket, until) in rested {
                 self.rest(account, ticket, until, None);
+            }
+            for (ticket, until) in gated {
+                self.rest(account, ticket, until, Some(until.duration_since(Instant::now())));
             }
             if !batch.is_empty() {
                 return Turn::Batch(key, batch);
@@ -222,6 +237,19 @@ impl Lanes {
     pub fn handed(&mut self, account: usize, count: usize) {
         let road = &mut self.roads[account];
         road.gathered = road.gathered.saturating_sub(count);
+    }
+
+    /// So many deliveries of a request that was gathered do not leave after all; `whole`: no other of it does either.
+    pub fn withdrawn(&mut self, account: usize, key: &LaneKey, deliveries: usize, whole: bool) {
+        self.handed(account, deliveries);
+        if whole {
+            return self.landed(account, key, deliveries);
+        }
+        let rank = self.roads[account].rank(key.priority());
+        rank.in_flight = rank.in_flight.saturating_sub(deliveries);
+        if let Some(lane) = self.lanes.get_mut(&(account, key.clone())) {
+            lane.in_flight = lane.in_flight.saturating_sub(deliveries);
+        }
     }
 
     /// A request of so many deliveries has its answer, or never left.

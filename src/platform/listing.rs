@@ -6,6 +6,7 @@ use crate::platform::declared::definition::content::{Limits, Part, Size};
 use crate::platform::declared::definition::request::Bodies;
 use crate::platform::declared::definition::{Build, Definition, Family, Honoured};
 use crate::platform::{exec, oneoff, outbox, pool, smpp};
+use crate::recovery::presets::{self, Provider};
 
 /// A line of `notify platforms list`, and what `show` tells.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -46,6 +47,8 @@ pub struct Listed {
     pub keys: Vec<Key>,
     /// Forms of one-off URLs.
     pub urls: Vec<String>,
+    /// Big providers that are known by their server: what an account is given where it says nothing.
+    pub presets: Vec<String>,
     /// Why it cannot be used: the mistake in its definition.
     pub broken: Option<String>,
 }
@@ -106,6 +109,16 @@ pub fn broken(name: String, title: String, why: String) -> Listed {
     Listed { kind: Kind::Own, broken: Some(why), ..bare(&name, &title) }
 }
 
+/// A provider on one line.
+fn preset(provider: &Provider) -> String {
+    let mut whom = provider.hosts.join(", ");
+    if !provider.users.is_empty() {
+        whom.push_str(&format!(" as somebody of {}", provider.users.join(", ")));
+    }
+    let note = provider.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+    format!("{} ({}; {whom}): {}{note}", provider.name, provider.title, provider.told())
+}
+
 fn bare(name: &str, title: &str) -> Listed {
     Listed {
         name: name.to_owned(),
@@ -126,6 +139,7 @@ fn bare(name: &str, title: &str) -> Listed {
         docs: Vec::new(),
         keys: Vec::new(),
         urls: Vec::new(),
+        presets: Vec::new(),
         broken: None,
     }
 }
@@ -316,6 +330,7 @@ pub fn coded() -> Vec<Listed> {
             docs: words(&["https://www.rfc-editor.org/rfc/rfc5321"]),
             keys: smtp.map(key).to_vec(),
             urls: forms.filter(|(_, platform)| *platform == "smtp").map(|(form, _)| form).collect(),
+            presets: presets::all().iter().map(preset).collect(),
             ..bare("smtp", "Email over SMTP")
         },
         Listed {

@@ -285,7 +285,14 @@ mod tests {
 
     fn outbox(dir: &Path, format: &str) -> Outbox {
         let settings = serde_yaml::from_str(&format!("{{dir: \"{}\", format: {format}}}", dir.display())).unwrap();
-        let config = AccountConfig { name: "out".into(), platform: "outbox".into(), limits: None, concurrency: None, settings };
+        let config = AccountConfig {
+            name: "out".into(),
+            platform: "outbox".into(),
+            limits: None,
+            concurrency: None,
+            shaping: None,
+            settings,
+        };
         let make: MakeEml = Arc::new(|delivery| {
             Ok(format!("{} {}", delivery.envelope.to.as_str(), delivery.message.body.text().unwrap()).into_bytes())
         });

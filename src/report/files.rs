@@ -237,7 +237,8 @@ pub(crate) fn write_from(
     }
     let mut report = Rising::begin(&paths.report)?;
     report.write(|out| {
-        serde_json::to_writer_pretty(&mut *out, &totals::json(manifest, ending, &tally, &paths))?;
+        let told = totals::with_events(totals::json(manifest, ending, &tally, &paths), folder);
+        serde_json::to_writer_pretty(&mut *out, &told)?;
         out.write_all(b"\n")
     })?;
     // The retry file first and the numbers last: a report never speaks of files that are not there yet.
@@ -262,6 +263,25 @@ pub fn csv(folder: &RunFolder, manifest: &Manifest, out: &mut dyn Write) -> Resu
     begin_csv(out, COLUMNS.iter().copied()).map_err(stdout)?;
     let mut rows = Spool::open(folder.spool_dir())?;
     each_row(&mut rows, &mut reader, |row, known| cell::write_row(out, telling.result(row, known).cells()).map_err(stdout))?;
+    Ok(())
+}
+
+/// Each row of a run as it stands now, with what the journal knows of it and its line of `results.jsonl`.
+///
+/// # Errors
+/// The run's files.
+pub fn each_result(
+    folder: &RunFolder,
+    manifest: &Manifest,
+    mut tell: impl FnMut(&Row, Option<&Known>, &dyn Fn() -> Value),
+) -> Result<(), ReportError> {
+    let mut reader = Reader::open(folder)?;
+    let telling = Telling::new(manifest);
+    let mut rows = Spool::open(folder.spool_dir())?;
+    each_row(&mut rows, &mut reader, |row, known| {
+        tell(row, known, &|| serde_json::to_value(telling.result(row, known)).unwrap_or_default());
+        Ok(())
+    })?;
     Ok(())
 }
 

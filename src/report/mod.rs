@@ -6,6 +6,7 @@ pub mod files;
 pub mod follower;
 mod line;
 pub mod paths;
+pub mod recovery;
 pub mod text;
 pub mod totals;
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::journal::folder::{Ending, Manifest};
+use crate::journal::folder::{Ending, Manifest, RunFolder};
 use crate::report::paths::Paths;
+use crate::report::recovery;
 use crate::tally::Tally;
 
 /// Seconds from start to end, to the millisecond; never negative, whatever the wall clock did.
@@ -18,6 +19,12 @@ pub fn duration(ending: &Ending) -> f64 {
 pub fn throughput(tally: &Tally, ending: &Ending) -> f64 {
     let seconds = duration(ending);
     if seconds > 0.0 { (tally.sent as f64 / seconds * 100.0).round() / 100.0 } else { 0.0 }
+}
+
+/// The report with what the events of the run tell.
+pub fn with_events(mut report: Value, folder: &RunFolder) -> Value {
+    report["recovery"] = Value::Array(recovery::entries(folder));
+    report
 }
 
 /// The whole of `report.json`. `failed` and the error summary do not count rows in doubt, which have a number of their own.

@@ -39,7 +39,7 @@ impl Flow<'_> {
                     lane.get_or_insert(ready.lane);
                     deliveries.push(ready.delivery);
                 }
-                other => self.settle_unsent(other),
+                other => self.settle_late(other, ticket.tried),
             }
         }
         if let Some(lane) = lane {
@@ -69,9 +69,13 @@ impl Flow<'_> {
         let elsewhere = self.lanes.is_blocked(account) && self.preparer.is_pooled(account);
         let before = if elsewhere { Before::Moves(account) } else { Before::Stays(account) };
         match self.preparer.prepare(row, ticket.tried, Some(before)) {
-            Prepared::Ready(ready) if ready.pool.is_none() => self.lanes.put_at(*ready, place),
+            Prepared::Ready(ready) if ready.pool.is_none() => {
+                if self.lets(&ready) {
+                    self.lanes.put_at(*ready, place);
+                }
+            }
             Prepared::Ready(ready) => self.put(*ready),
-            other => self.settle_unsent(other),
+            other => self.settle_late(other, ticket.tried),
         }
         Ok(())
     }
@@ -95,7 +99,9 @@ impl Flow<'_> {
                 ready.lane = lane.ranked(priority);
             }
         }
-        self.lanes.put(ready);
+        if self.lets(&ready) {
+            self.lanes.put(ready);
+        }
     }
 
     /// What waits for an account of a pool that is blocked goes to the others.

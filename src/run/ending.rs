@@ -25,7 +25,7 @@ impl Flow<'_> {
         }
         // What comes by a pipe is not in the spool yet: it is read to its end, whatever must wait.
         let hungry = if rows.counts { Priorities::ALL } else { self.hungry };
-        let reads = rows.open().meets(hungry) && self.lanes.has_room();
+        let reads = rows.open().meets(hungry) && !self.recovering.is_shut() && self.lanes.has_room();
         if !self.tasks.is_empty() || reads {
             return false;
         }
@@ -34,10 +34,12 @@ impl Flow<'_> {
             let wait = until.duration_since(Instant::now());
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");
-            self.close(Exit::Stopped, Some(format!("what is left must wait for longer than --max-wait: resume after {when}")));
+            let given_up = self.recovering.gave_up();
+            let told = format!("what is left must wait for longer than --max-wait: resume after {when}");
+            self.close(Exit::Stopped, Some(if given_up.is_empty() { told } else { given_up.join("\n") }));
             return true;
         }
-        !rows.is_open() && self.lanes.is_empty()
+        !rows.is_open() && self.lanes.is_empty() && !self.recovering.holds_rows()
     }
 
     /// What is still in flight is in doubt; then everything is made durable and told.
@@ -62,6 +64,7 @@ impl Flow<'_> {
         if !late {
             futures_util::future::join_all(self.preparer.accounts().iter().map(|account| account.platform.close())).await;
         }
+        self.gone.flush();
         self.journal.flush().await?;
         if streamed {
             // Rows that reached the spool and nobody handed on are pending: a resume begins with them.
@@ -72,6 +75,7 @@ impl Flow<'_> {
             self.journal.decide_in_doubt(Decision::Skip, None, &mut Recovery::default()).await?;
             self.tally.undecided = 0;
         }
+        self.advise();
         let mut exit = self.closing.unwrap_or(Exit::Done);
         if self.tally.failed > 0 {
             exit = exit.worse(Exit::SomeFailed);

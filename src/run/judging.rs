@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::backoff::Next;
 use crate::batch::{Batch, Refused, Verdict, Verdicts};
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::{Delivery, Outcome, Receipt};
 use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::journal::{Mark, Record};
@@ -93,6 +93,7 @@ impl Flow<'_> {
 
     /// A request that nobody answered, or that was put off as a whole: it rests and goes again with exactly the same deliveries.
     pub(super) fn together(&mut self, account: usize, lane: &LaneKey, batch: Batch, error: SendError) {
+        let Some((batch, error)) = self.shield_batch(account, lane, batch, error) else { return };
         let owner = self.preparer.accounts()[account].name.clone();
         // Rows of several histories may share a request: it goes on as long as any of them may.
         let attempt = batch.deliveries().iter().map(|delivery| delivery.envelope.attempt).min().unwrap_or(1);
@@ -151,17 +152,19 @@ impl Flow<'_> {
 
     /// What follows from the answer for one delivery.
     pub(super) fn settle(&mut self, account: usize, lane: &LaneKey, delivery: Delivery, verdict: Verdict) {
-        let attempt = delivery.envelope.attempt;
         let error = match verdict {
             Ok(receipt) => {
                 self.lanes.proved(account, lane);
                 self.sent[lane.priority() as usize] += 1;
-                self.conclude(&delivery, Outcome::Sent(receipt));
+                self.saw_sent(account, lane, delivery.envelope.to.as_str());
+                let note = self.redirected(receipt.note);
+                self.conclude(&delivery, Outcome::Sent(Receipt { note, ..receipt }));
                 return;
             }
             Err(error) => error,
         };
-        let next = self.next(account, lane, attempt, &error);
+        let Some((delivery, error)) = self.shield(account, lane, delivery, error) else { return };
+        let next = self.next(account, lane, delivery.envelope.attempt, &error);
         let next = if self.lanes.strike(account, delivery.envelope.to.as_str(), &error) { Next::Halt } else { next };
         self.follow_up(account, lane, delivery, error, next);
     }
@@ -195,7 +198,7 @@ impl Flow<'_> {
                 }
                 let owner: &Account = &self.preparer.accounts()[account];
                 let share = if owner.batch > 1 { owner.platform.share(&delivery) } else { None };
-                let ready = Ready { account, lane: lane.clone(), share, pool: None, delivery };
+                let ready = Ready { account, lane: lane.clone(), share, pool: None, not_before: None, delivery };
                 self.lanes.put_at(ready, Place::First);
                 if self.lanes.is_blocked(account) && wait > PATIENCE {
                     self.pass_on(account);
@@ -220,6 +223,7 @@ impl Flow<'_> {
                 }
             }
             Next::Reject => {
+                self.heed(account, &delivery, &error);
                 if error.kind != ErrorKind::InDoubt && self.fall_back(account, &delivery, &error) {
                     return;
                 }

@@ -5,7 +5,6 @@ use crate::error::{ErrorKind, SendError};
 use crate::exit::Exit;
 use crate::journal::{Mark, Record};
 use crate::prepare::{Bad, Prepared};
-use crate::recipient::Skip;
 use crate::rules::OnError;
 use crate::run::{Flow, FlowError};
 use crate::tally::State;
@@ -16,6 +15,7 @@ impl Flow<'_> {
     pub(super) fn conclude(&mut self, delivery: &Delivery, outcome: Outcome) {
         self.count(&delivery.envelope.account, &outcome, delivery.envelope.attempt);
         self.progress.settled(&delivery.envelope, &outcome);
+        self.reckon(&outcome);
         self.record(delivery, delivery.envelope.attempt, Mark::Outcome(outcome));
     }
 
@@ -76,9 +76,8 @@ impl Flow<'_> {
                 Record { position, account, attempts: 0, mark: Mark::Outcome(outcome) }
             }
             Prepared::Skipped(position, account, skip) => {
-                let Skip::Duplicate { of } = skip;
                 self.tally.settle(&account, State::Skipped, None, 1, 0);
-                let why = format!("duplicate_of={of}");
+                let why = skip.to_string();
                 self.progress.skipped(position, &account, &why);
                 Record { position, account, attempts: 0, mark: Mark::Skipped(why) }
             }

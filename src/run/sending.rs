@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::feed::Reader;
 use crate::journal::Attempt;
 use crate::lane::{Coming, Turn};
-use crate::prepare::Prepared;
 use crate::priority::Priorities;
 use crate::run::{Flow, FlowError, Flying, Packed, Step};
 use futures_util::FutureExt;
@@ -19,11 +18,17 @@ impl Flow<'_> {
     pub(super) fn pump(&mut self, rows: &mut Reader) -> Result<(), FlowError> {
         while self.closing.is_none() {
             self.hungry = Priorities::default();
+            self.hand_on_held();
             let open = rows.open();
             for account in 0..self.preparer.accounts().len() {
-                let of = if self.lanes.has_room() { open } else { Priorities::default() };
+                let goes = self.lanes.has_room() && !self.recovering.is_shut();
+                let of = if goes { open } else { Priorities::default() };
                 let hungry = self.gather(account, Coming { of, asked: !rows.counts })?;
                 self.hungry.extend(hungry);
+            }
+            if self.recovering.is_shut() {
+                self.hungry = Priorities::default();
+                return Ok(());
             }
             // Hungry accounts and rows at hand: hand them on and look again. Otherwise wait for an answer, a timer or the reader.
             if (self.hungry.is_empty() && !rows.counts) || !self.lanes.has_room() || self.unflushed >= 1024 {
@@ -50,10 +55,7 @@ impl Flow<'_> {
                 self.progress.total(self.tally.total);
             }
             for prepared in chunk {
-                match prepared {
-                    Prepared::Ready(ready) => self.put(*ready),
-                    other => self.settle_unsent(other),
-                }
+                self.hand_on(prepared);
             }
         }
         Ok(())
@@ -71,6 +73,7 @@ impl Flow<'_> {
                 let backlog = self.preparer.accounts()[account].platform.backlog();
                 match self.lanes.turn(account, backlog, coming) {
                     Turn::Batch(lane, deliveries) => {
+                        let deliveries = self.still_good(account, &lane, deliveries)?;
                         rows += deliveries.len();
                         group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
                     }
@@ -139,6 +142,9 @@ impl Flow<'_> {
         if self.paused.is_some() {
             self.give_back(account, &packed);
             return self.called_back(account, packed);
+        }
+        if self.is_shielded(account) {
+            return self.withdraw(account, packed);
         }
         let since = Instant::now();
         for Delivery { envelope, .. } in packed.batch.deliveries() {

@@ -9,8 +9,8 @@ use crate::source::address::{EMAIL_SYNONYMS, PHONE_SYNONYMS, names_phones};
 use crate::source::raw::{EXTRA, UNREAD};
 
 /// Columns with a meaning of their own; `_meta.*` beside them.
-pub(crate) const RESERVED: [&str; 10] =
-    ["_via", "_attach", "_cc", "_bcc", "_reply_to", "_send_at", "_priority", "_key", "_template", "_meta"];
+pub(crate) const RESERVED: [&str; 11] =
+    ["_via", "_attach", "_cc", "_bcc", "_reply_to", "_send_at", "_tz", "_priority", "_key", "_template", "_meta"];
 
 /// What a retry file says about its row.
 pub(crate) const NOTIFY: &str = "_notify";

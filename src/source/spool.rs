@@ -120,6 +120,34 @@ impl Spool {
         Ok(spool)
     }
 
+    /// A hash over everything that the rows of this spool say: two lists with the same have it alike.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn print(folder: &Path) -> Result<[u8; 32], Problem> {
+        let spool = Spool::open(folder)?;
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        let head = serde_json::to_vec(&(&spool.header.columns, &spool.header.constants)).unwrap_or_default();
+        context.update(&head);
+        let path = folder.join(ROWS);
+        let wrong = |error: io::Error| Problem {
+            what: format!("the spool cannot be read: {error}"),
+            path: Some(path.clone()),
+            ..Problem::default()
+        };
+        let mut file = File::open(&path).map_err(wrong)?;
+        let mut bytes = vec![0; AHEAD];
+        loop {
+            match file.read(&mut bytes).map_err(wrong)? {
+                0 => break,
+                count => context.update(&bytes[..count]),
+            }
+        }
+        let mut print = [0; 32];
+        print.copy_from_slice(context.finish().as_ref());
+        Ok(print)
+    }
+
     /// How many rows there are; of a stream that still runs, how many there were when it was last asked for one.
     pub fn rows(&self) -> u64 {
         self.rows

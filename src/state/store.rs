@@ -27,6 +27,13 @@ const TABLES: &[&str] = &[
     // control.rs: what was asked of a process that works on a run, and what it said.
     "CREATE TABLE IF NOT EXISTS control (id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, pid INTEGER NOT NULL,
        word TEXT NOT NULL, at INTEGER NOT NULL, heard INTEGER NOT NULL DEFAULT 0, done INTEGER, answer TEXT)",
+    // known.rs: the runs there were, by name, line and content.
+    "CREATE TABLE IF NOT EXISTS run (id TEXT PRIMARY KEY, began INTEGER NOT NULL, lineage TEXT NOT NULL, name TEXT, print BLOB) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS run_lineage ON run (lineage);
+     CREATE INDEX IF NOT EXISTS run_name ON run (name) WHERE name IS NOT NULL;
+     CREATE INDEX IF NOT EXISTS run_print ON run (print) WHERE print IS NOT NULL",
+    // suppressed.rs: who is not written to.
+    "CREATE TABLE IF NOT EXISTS suppressed (address TEXT PRIMARY KEY, since INTEGER NOT NULL, gone INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID",
 ];
 
 /// Whether what is written must survive a power cut.

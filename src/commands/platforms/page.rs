@@ -76,6 +76,15 @@ pub(super) fn of(listed: &Listed) -> String {
             writeln!(text, "| `{}` | {} | {default} | {about} |", key.name, format!("{need}{secret}").trim_start_matches(", "));
     }
     text.push_str("\nBeside these: `limits`, `concurrency` ([config](../config.md)).\n");
+    if !listed.presets.is_empty() {
+        text.push_str(
+            "\n## Providers that are known\n\nBy their server; what an account says itself counts, and `shaping: off` leaves it out. Their words for \"too fast\" are known too,\n\
+             also for their recipients where mail goes through a server of your own.\n\n",
+        );
+        for preset in &listed.presets {
+            let _ = writeln!(text, "- {}", cell(preset));
+        }
+    }
     if !listed.urls.is_empty() {
         text.push_str("\n## Without a config\n\n`--via` takes a URL; more keys of the account may follow after `?`, percent-encoded.\n\n```\n");
         for url in &listed.urls {

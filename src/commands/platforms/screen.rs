@@ -73,6 +73,14 @@ pub(super) fn of(listed: &Listed) -> String {
     for url in &listed.urls {
         let _ = writeln!(text, "  {url}");
     }
+    if !listed.presets.is_empty() {
+        text.push_str(
+            "\nknown by their server, and what an account is given where it says nothing (`shaping: off` leaves it out):\n",
+        );
+    }
+    for preset in &listed.presets {
+        let _ = writeln!(text, "  {preset}");
+    }
     let _ = write!(text, "\nexample:\n{}\n  {}\n", indented(&example_account(listed)), example_command(listed));
     text
 }

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::error::{ErrorKind, SendError};
+use crate::error::{ErrorKind, Reach, SendError};
 
 use super::auth;
 use super::reply::{Malformed, Replies, Reply};
@@ -59,9 +59,12 @@ impl Trouble {
     /// As the failure of what was not sent.
     pub(super) fn unsent(&self, phase: Phase) -> SendError {
         match self {
-            Trouble::Lost(why) => SendError::new(ErrorKind::Unreachable, format!("connection lost at {}: {why}", phase.name())),
+            // In the middle of a delivery it may be the row's own doing; before that nobody can be sent to.
+            Trouble::Lost(why) => SendError::new(ErrorKind::Unreachable, format!("connection lost at {}: {why}", phase.name()))
+                .with_reach(phase.is_sending().then_some(Reach::Row)),
             Trouble::Stalled(wait) => {
                 SendError::new(ErrorKind::Unreachable, format!("no answer to {} within {wait:?}", phase.name()))
+                    .with_reach(phase.is_sending().then_some(Reach::Row))
             }
             Trouble::Malformed(what) => SendError::new(ErrorKind::Unavailable, format!("{what} (at {})", phase.name())),
         }

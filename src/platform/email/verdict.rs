@@ -25,6 +25,11 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    /// A session stands, and a delivery is on its way.
+    pub(super) fn is_sending(self) -> bool {
+        matches!(self, Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Dot)
+    }
+
     /// As a person would name it.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -95,8 +95,14 @@ impl Stand {
     pub fn open_of(&self, sidecar: &Sidecar, variant: Option<&str>, deadline: Duration) -> Result<Opened, String> {
         let settings = sidecar.settings(variant)?;
         let secrets = self.secrets(sidecar, &settings);
-        let config =
-            AccountConfig { name: ACCOUNT.into(), platform: self.listed.name.clone(), limits: None, concurrency: None, settings };
+        let config = AccountConfig {
+            name: ACCOUNT.into(),
+            platform: self.listed.name.clone(),
+            limits: None,
+            concurrency: None,
+            shaping: None,
+            settings,
+        };
         let opening = Opening { clock, seed: Some(1), final_timeout: Some(deadline), timeout: PATIENT, ..Opening::default() };
         let platform = registry::open(&config, &opening).map_err(|problem| format!("the account cannot be opened: {problem}"))?;
         let opened = Opened { platform, secrets };

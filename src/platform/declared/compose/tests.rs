@@ -28,8 +28,14 @@ fn moment() -> Moment<'static> {
 fn composer_of(text: &str, settings: &str) -> Composer {
     let definition = Arc::new(Definition::read(text, Path::new("x.yaml")).unwrap_or_else(|problem| panic!("{problem}")));
     let settings = serde_yaml::from_str(settings).unwrap();
-    let config =
-        AccountConfig { name: "a".into(), platform: definition.name.0.clone(), limits: None, concurrency: None, settings };
+    let config = AccountConfig {
+        name: "a".into(),
+        platform: definition.name.0.clone(),
+        limits: None,
+        concurrency: None,
+        shaping: None,
+        settings,
+    };
     let account = Account::read(&config, &definition).unwrap_or_else(|problem| panic!("{problem}"));
     Composer::new("a", &definition, account, &Opening::default(), false).unwrap_or_else(|problem| panic!("{problem}"))
 }

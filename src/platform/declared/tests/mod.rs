@@ -113,8 +113,14 @@ fn answer(status: &str, headers: &str, body: &str) -> Act {
 fn platform_of(definition: &str, settings: &str) -> Result<Declared, Problem> {
     let definition = Definition::read(definition, Path::new("x.yaml"))?;
     let settings = serde_yaml::from_str(settings).unwrap();
-    let config =
-        AccountConfig { name: "hook".into(), platform: definition.name.0.clone(), limits: None, concurrency: None, settings };
+    let config = AccountConfig {
+        name: "hook".into(),
+        platform: definition.name.0.clone(),
+        limits: None,
+        concurrency: None,
+        shaping: None,
+        settings,
+    };
     let opening = Opening { final_timeout: Some(Duration::from_millis(600)), ..Opening::default() };
     Declared::open(Arc::new(definition), &config, &opening, clock)
 }

@@ -60,6 +60,9 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
             return Ok(Exit::Done);
         }
     }
+    if named.is_some() {
+        left_alone(&folder)?;
+    }
     let lock = folder.lock().map_err(launch::lock_failure)?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
     // Looked at before anything is opened for writing, so that a run that is complete stays exactly as it is.
@@ -210,6 +213,18 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop((lock, named));
     Ok(exit)
+}
+
+/// A list that is sent again under its `--name`, by a timer say, does not undo what a person decided about the run.
+fn left_alone(folder: &RunFolder) -> Result<(), Failure> {
+    let aborted = folder.ended().is_some_and(|ended| ended.ending.status == launch::ABORTED);
+    let why = match Pause::of(folder) {
+        Some(pause) => format!("is paused {}", pause.told()),
+        None if aborted => "was aborted".to_owned(),
+        None => return Ok(()),
+    };
+    let what = format!("run {}, which has this --name, {why}\n  = help: notify resume {}", folder.id, folder.id);
+    Err(Failure::new(Exit::NothingToDo, what))
 }
 
 /// The accounts whose service knows our keys, and since when.

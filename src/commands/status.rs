@@ -178,6 +178,9 @@ pub(crate) fn text(stand: &Stand) -> String {
     if let Some(holder) = &stand.summary.holder {
         text.push_str(&format!(" (pid {})", holder.pid));
     }
+    if let Some(until) = stand.snapshot.as_ref().filter(|now| now.state == "waiting").and_then(|now| now.because.as_ref()) {
+        text.push_str(&format!(", {until}"));
+    }
     if let Some(pause) = &stand.pause {
         let word = if stand.word() == "paused" { "" } else { "paused " };
         text.push_str(&format!(", {word}{}", pause.told()));

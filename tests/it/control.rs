@@ -606,6 +606,7 @@ fn hooks_hear_each_result_and_the_end_and_never_decide() {
     let mut calling = world.command(&["send", "hello", "--to", "x", "--yes", "-q", "--out", "out4"]);
     calling.env("NOTIFY", env!("CARGO_BIN_EXE_notify")).stdout(Stdio::piped()).stderr(Stdio::piped());
     let ended = crate::world::ended(calling.spawn().expect("notify starts")).code(0);
+    world.config(&plain);
     assert_eq!((ended.err.as_str(), world.read("calls").as_str(), stage.count() - before), ("", "once\n", 2));
 
     // One that dies, and one that reads nothing, cost results and no row.

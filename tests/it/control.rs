@@ -598,16 +598,15 @@ fn hooks_hear_each_result_and_the_end_and_never_decide() {
     assert!(events(&world, &run).iter().any(|event| event["what"] == "hook_failed" && event["hook"] == "--on-finish"));
 
     // A hook of the config that calls notify does not call itself for ever.
-    let yaml = world
-        .read("notify.yaml")
-        .replace("via: hook }", "via: hook, on_finish: \"echo once >> calls; $NOTIFY send again --to x --yes -q\" }");
-    world.config(&yaml);
+    let plain = world.read("notify.yaml");
+    let hooked = "via: hook, on_finish: \"echo once >> calls; $NOTIFY send again --to x --yes -q\" }";
+    world.config(&plain.replace("via: hook }", hooked));
     let before = stage.count();
     let mut calling = world.command(&["send", "hello", "--to", "x", "--yes", "-q", "--out", "out4"]);
     calling.env("NOTIFY", env!("CARGO_BIN_EXE_notify")).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ended = crate::world::ended(calling.spawn().expect("notify starts")).code(0);
+    let called = crate::world::ended(calling.spawn().expect("notify starts")).code(0);
     world.config(&plain);
-    assert_eq!((ended.err.as_str(), world.read("calls").as_str(), stage.count() - before), ("", "once\n", 2));
+    assert_eq!((called.err.as_str(), world.read("calls").as_str(), stage.count() - before), ("", "once\n", 2));
 
     // One that dies, and one that reads nothing, cost results and no row.
     for hook in ["head -n 1 > /dev/null; exit 3", "sleep 300"] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ask;
-use super::{launch, open, watch};
+use super::{launch, open};
 use crate::cli::{Global, Status};
 use crate::config::duration;
 use crate::exit::{Exit, Failure};
@@ -120,11 +120,8 @@ impl Stand {
 }
 
 /// Tells it.
-pub(crate) async fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
     let folder = folder(global, args.run.as_deref())?;
-    if args.watch {
-        return watch::run(&folder, args.json).await;
-    }
     let stand = Stand::of(&folder)?;
     open::print(&if args.json { format!("{}\n", json(&stand)) } else { text(&stand) });
     Ok(Exit::Done)

@@ -32,7 +32,7 @@ use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
 use crate::run::doors::Doors;
 use crate::run::recovering::Recovering;
-use crate::run::steering::Landing;
+use crate::run::wires::{Landing, Wires};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
@@ -48,8 +48,7 @@ mod resting;
 mod sending;
 mod steering;
 mod watching;
-
-pub use self::steering::Wires;
+pub mod wires;
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;

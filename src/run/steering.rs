@@ -9,34 +9,15 @@ use tokio::time::Instant;
 use crate::changes::{self, Changes};
 use crate::config::defaults::Width;
 use crate::config::duration;
-use crate::control::{Asked, Control, Spoken, Word};
+use crate::control::{Asked, Spoken, Word};
 use crate::exit::Exit;
 use crate::journal::events::{self, Event};
 use crate::journal::pause::Pause;
-use crate::live::publish::Live;
+use crate::run::wires::Landing;
 use crate::run::{Flow, Packed};
 
 /// Who asked waits so long for what is in flight to land; then the answer says how much of it has not.
 const LANDING: Duration = Duration::from_millis(1500);
-
-/// The flow's ends of the wires: who steers it and who watches it.
-#[derive(Debug)]
-pub struct Wires {
-    /// Orders and words.
-    pub control: Control,
-    /// Snapshots.
-    pub live: Live,
-}
-
-/// Somebody who waits for what is in flight to land.
-#[derive(Debug)]
-pub(super) struct Landing {
-    asked: Asked,
-    /// `paused`, `aborted`.
-    done: &'static str,
-    flying: usize,
-    until: Instant,
-}
 
 impl Flow<'_> {
     /// Does what other shells ask.

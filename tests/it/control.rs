@@ -29,7 +29,7 @@ fn world(stage: &Stage, rows: usize) -> World {
 }
 
 fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let mut all = vec!["batch", "users.csv", "-t", "hello", "--yes", "--out", "out", "-j", "4"];
+    let mut all = vec!["batch", "users.csv", "-t", "hello", "--yes", "--again", "--out", "out", "-j", "4"];
     all.extend(more);
     all
 }
@@ -242,7 +242,8 @@ fn a_run_that_is_not_paused_is_held_and_one_of_several_must_be_named() {
     assert!(until(|| stage.count() > 4));
     let first = run_of(&world);
     world.notify(&["resume", &first]).code(11).err_has("another process works on this run");
-    let two = Running::start(&world, &["batch", "users.csv", "-t", "hello", "--yes", "--out", "out2", "-q", "-j", "1"]);
+    let two =
+        Running::start(&world, &["batch", "users.csv", "-t", "hello", "--yes", "--again", "--out", "out2", "-q", "-j", "1"]);
     assert!(until(|| world.notify(&["wait", "--timeout", "1ms"]).err.contains("2 runs are running")));
     world.notify(&["pause"]).code(2).err_has(&first);
     // A paused run that is told to end ends as ever.
@@ -454,7 +455,7 @@ fn a_detached_run_goes_on_alone_and_can_be_waited_for() {
     assert_eq!(json["type"], "detached");
     world.notify(&["wait", json["run"].as_str().expect("a run")]).code(0);
     world.notify(&["batch", "users.csv", "-t", "no-such", "--yes", "--detach"]).code(3);
-    world.notify(&["batch", "users.csv", "-t", "hello", "--detach"]).code(2).err_has("needs a confirmation");
+    world.notify(&["batch", "users.csv", "-t", "hello", "--again", "--detach"]).code(2).err_has("needs a confirmation");
     world.notify_with(&["batch", "-", "--stream", "-t", "hello", "--yes", "--detach"], b"email\n").code(2).err_has("--stream");
 }
 

@@ -60,6 +60,7 @@ impl Flow<'_> {
             return asked.refused(format!("run {} is paused already, {}", self.rules.folder.id, paused.told()));
         }
         let flying = self.aloft();
+        self.recall(true);
         self.tell("paused", &asked.spoken, |event| event.with("in_flight", flying));
         let Spoken { by, why, .. } = asked.spoken.clone();
         let pause = Pause { at: jiff::Timestamp::now().to_string(), by, why };
@@ -68,7 +69,6 @@ impl Flow<'_> {
         }
         self.progress.say(&format!("paused {}: notify resume {}", pause.told(), self.rules.folder.id));
         self.paused = Some(pause);
-        self.recall(true);
         self.land(asked, "paused", flying);
     }
 

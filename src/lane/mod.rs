@@ -47,7 +47,6 @@ mod turn;
 mod view;
 
 pub use crate::lane::road::Ticket;
-pub use crate::lane::view::View;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;

@@ -189,9 +189,12 @@ fn where_nobody_ever_listened_the_run_stops_soon_and_can_be_resumed() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}\n{}", began.elapsed(), ended.err);
     let report = world.json("out/report.json");
     assert_eq!((&report["pending"], &report["failed"]), (&200.into(), &0.into()));
-    assert!(recovery(&world, "circuit_break")[0]["gave_up"].is_string());
+    let told = recovery(&world, "circuit_break");
+    assert!(told[0]["gave_up"].is_string() && told[0]["closed"].is_null(), "{told:?}");
     server.start();
     world.notify(&["resume", "--state-dir", "state"]).code(0);
+    // The resumed run began with a probe, and that closed it.
+    assert!(recovery(&world, "circuit_break")[0]["closed"].is_string());
     assert_eq!(agree(&world, &server, 200, 2), BTreeMap::from([("sent".to_owned(), 200)]));
 }
 

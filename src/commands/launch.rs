@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, plan, rows};
+use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, rows, shown};
 use super::attend::{self, Attendance};
 use super::detach::Handover;
 use super::guard::{self, Asked, Line, Named, Verdict};
@@ -16,7 +16,7 @@ use crate::control::Order as Wanted;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::accounts::open_accounts;
-use crate::job::{self, Pinned, Settings};
+use crate::job::{self, Pinned, Settings, planned};
 use crate::journal::events::{self, Event};
 use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
 use crate::journal::lock::LockError;
@@ -66,6 +66,10 @@ pub(crate) struct Order {
 /// Takes a new list from its first byte to the report.
 pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Exit, Failure> {
     let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name, url } = order;
+    if stream && (new.money.max_cost.is_some() || scene.config.defaults.max_cost.is_some()) {
+        let what = "what a stream will cost cannot be known before it ends: --max-cost (defaults.max_cost) and --stream exclude each other";
+        return Err(Failure::new(Exit::Usage, what));
+    }
     if stream && flow.hooks.detach {
         let what = "--stream reads a pipe of this terminal, which --detach leaves: start it with & or nohup instead";
         return Err(Failure::new(Exit::Usage, what));
@@ -132,6 +136,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
+    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
     let print = if stream { None } else { Some(guard::print_of(scene, &settings, &spooled, &pinned, &folder)?) };
     let harmless = opened.accounts.iter().all(|account| account.platform.capability().harmless);
     let asked = Asked { command, id: &id, settings: &settings, print, lineage, parent: parent.as_deref(), harmless };
@@ -155,7 +160,6 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         }
     };
     let Line { lineage, others: line } = line;
-    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
     let digest = pinned.own.as_ref().map(|files| files.digest.as_str());
     policy.sent = guard::gather(scene, flow, &folder, &line, digest)?;
     if let Some(to) = &policy.redirect {
@@ -164,7 +168,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     let preparer = Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone());
     let preparer = Arc::new(preparer.with_priority(settings.precedence.priority).under(policy));
 
-    let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
+    let mut found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
         let them = if found.bad == 1 { "it" } else { "them" };
         let help = match found.good {
@@ -185,11 +189,15 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         let who = run_name.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
         return Ok(guard::done(scene, flow, &format!("{who}all {} were sent before: nothing to do", rows(found.already))));
     }
+    let census = std::mem::take(&mut found.census);
+    let plan = planned::of(scene.config, &preparer, found.counts(), census, &jiff::Zoned::now());
+    planned::guard(new.money.max_cost.as_ref(), scene.config, &plan)?;
     if new.dry_run {
-        say(&format!("{}Dry run: nothing was sent.", plan(&preparer, &found, &spooled)));
+        let first = found.first.as_ref().map(|first| &first.delivery);
+        say(&format!("{}Dry run: nothing was sent.", shown(&plan, first)));
         return Ok(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done });
     }
-    confirm(scene, flow, &preparer, &found, &spooled, stream)?;
+    confirm(scene, flow, &preparer, &found, &plan, stream)?;
 
     let ready = attend::ready(scene, &settings, &id, &out).await?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();
@@ -230,7 +238,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     unborn.born();
     if flow.hooks.detach {
         // Ports are for the process that goes on.
-        drop((ready, preparer));
+        // So is the name.
+        drop((ready, preparer, held_name));
         let handover = Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
         return handover.give(lock).await;
     }
@@ -391,12 +400,18 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     // An account that was halted while others of its pool did its work is told even then.
     if !silent || !reasons.is_empty() {
         let mut stderr = std::io::stderr().lock();
-        for reason in &reasons {
+        // Under -q the one line says it.
+        let one_line = scene.global.quiet && !silent && written.is_ok();
+        for reason in reasons.iter().filter(|_| !one_line) {
             let _ = writeln!(stderr, "{reason}");
         }
         // Without a report there is none to name; why not is told below.
         if written.is_ok() && !silent {
-            let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
+            let told = match scene.global.quiet {
+                true => text::brief(manifest, &ending, &tally, &paths, &reasons),
+                false => text::summary(manifest, &ending, &tally, &paths),
+            };
+            let _ = write!(stderr, "{told}");
         }
     }
     attendance.end(manifest, &ending, &tally, &summary).await;

@@ -21,6 +21,7 @@ use crate::job::accounts::addressing_of;
 use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
+use crate::plan::{Census, Counts};
 use crate::platform::Opening;
 use crate::policy::Safeguards;
 use crate::prepare::{Bad, Prepared, Preparer};
@@ -36,6 +37,7 @@ use crate::template::compiled::{Options, Template};
 use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
+pub mod planned;
 pub mod precedence;
 pub mod safety;
 pub mod watching;
@@ -72,6 +74,9 @@ pub struct Settings {
     pub batch_size: Option<NonZeroUsize>,
     /// `--rate`.
     pub rate: Option<Quota>,
+    /// `--wait-quota`.
+    #[serde(default)]
+    pub wait_quota: bool,
     /// `--priority --strict-priority` and the weights.
     #[serde(default)]
     pub precedence: Precedence,
@@ -179,6 +184,7 @@ impl Settings {
             concurrency: flow.concurrency.or(fixed),
             batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
+            wait_quota: flow.pace.wait_quota || config.defaults.wait_quota.unwrap_or_default(),
             precedence: precedence::of(config, &flow.order),
             deadline: flow.deadline.or(*deadline),
             timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
@@ -242,6 +248,7 @@ impl Settings {
         self.rate = flow.rate.or(self.rate);
         precedence::amend(&mut self.precedence, &flow.order);
         self.batch_size = flow.batch_size.or(self.batch_size);
+        self.wait_quota |= flow.pace.wait_quota;
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
         // The deadline of the first life is over; only a new one counts.
         self.deadline = flow.deadline;
@@ -266,6 +273,7 @@ impl Settings {
             on_error: self.on_error,
             batch_size: self.batch_size.map_or(GROUP, NonZeroUsize::get),
             max_wait: self.max_wait,
+            wait_quota: self.wait_quota,
             grace: self.grace,
             deadline: self.deadline,
             precedence: self.precedence,
@@ -569,6 +577,15 @@ pub struct Found {
     pub by_account: BTreeMap<usize, u64>,
     /// The first good row.
     pub first: Option<crate::lane::Ready>,
+    /// What the good rows come to.
+    pub census: Census,
+}
+
+impl Found {
+    /// How many there are of each.
+    pub fn counts(&self) -> Counts {
+        Counts { good: self.good, bad: self.bad, skipped: self.skipped, already: self.already, suppressed: self.suppressed }
+    }
 }
 
 /// Renders and checks every row of the spool on all cores, in order; `told` hears of each bad row.
@@ -609,6 +626,7 @@ pub fn examine(
                 Prepared::Ready(ready) => {
                     found.good += 1;
                     *found.by_account.entry(ready.account).or_default() += 1;
+                    found.census.add(&ready, preparer.accounts());
                     if found.first.is_none() {
                         found.first = Some(*ready);
                     }

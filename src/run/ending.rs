@@ -35,7 +35,10 @@ impl Flow<'_> {
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");
             let given_up = self.recovering.gave_up();
-            let told = format!("what is left must wait for longer than --max-wait: resume after {when}");
+            let told = match self.lanes.used_up() {
+                Some(limit) => format!("{limit}: resume after {when}, or let the run wait with --wait-quota"),
+                None => format!("what is left must wait for longer than --max-wait: resume after {when}"),
+            };
             self.close(Exit::Stopped, Some(if given_up.is_empty() { told } else { given_up.join("\n") }));
             return true;
         }

@@ -246,7 +246,7 @@ impl Flow<'_> {
     /// A group whose breaker opened before it left.
     pub(super) fn withdraw(&mut self, account: usize, packed: Packed) {
         self.give_back(account, &packed);
-        let Packed { lane, batch } = packed;
+        let Packed { lane, batch, .. } = packed;
         self.recovering.accounts[account].spared += batch.deliveries().len() as u64;
         for delivery in batch.deliveries() {
             self.put_back(account, delivery);

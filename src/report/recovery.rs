@@ -93,8 +93,11 @@ fn follow(entry: &mut Map<String, Value>, event: &Event) {
             let opened: Option<jiff::Timestamp> = entry.get("opened").and_then(Value::as_str).and_then(|at| at.parse().ok());
             let open = opened.map_or(0, |opened| event.at.as_millisecond().saturating_sub(opened.as_millisecond()).max(0));
             entry.insert("delay".into(), (open as f64 / 1000.0).into());
-            // Tries that were given back, and the rows that waited meanwhile: whichever is more.
             let spared = event.more.get("items").and_then(Value::as_u64).unwrap_or_default();
+            // How many rows go to one host of many nobody counts; at least these do.
+            if entry.get("items").is_some_and(|items| *items == 0) {
+                entry.insert("items".into(), spared.into());
+            }
             entry.insert("tries_not_counted".into(), spared.into());
         }
         _ => {}

@@ -464,7 +464,7 @@ fn mistakes_in_rules_are_told_with_their_place() {
         "recovery: { network: { over: 70%, delay: 1m } }\naccounts:\n  mail: { platform: smtp, url: smtp://smtp.gmail.com, user: me@corp.example }\n",
     );
     world.notify(&["config", "check"]).code(0).out_has("preset workspace");
-    let shown = world.notify(&["config", "show"]).code(0).out_has("preset workspace").out_has("2000/1d").out;
+    let shown = world.notify(&["config", "show"]).code(0).out_has("preset workspace").out_has("2000/d").out;
     assert!(shown.contains("delay: 1m") && shown.contains("action: throttle"), "{shown}");
     world.notify(&["platforms", "show", "smtp"]).code(0).out_has("Gmail").out_has("30/min");
 }

@@ -13,8 +13,8 @@ use super::quota::{Quota, Unit};
 /// Nanoseconds of a clock that all who share a limit have in common.
 pub type Nanos = i64;
 
-/// Part of a slot's end that is left for the way from here to the service.
-const WAY: Nanos = 2_000_000;
+/// Slots are so much longer than the limit asks (in a hundred): a busy machine delivers late what left in time.
+const SPARE: Nanos = 1;
 
 /// One limit of up to a minute, as slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Slots {
         let period = i64::try_from(quota.period.as_nanos()).unwrap_or(i64::MAX);
         let count = i64::from(quota.count.get());
         // Rounded up: a slot too short by a nanosecond would let one too many into a window.
-        let every = (period.saturating_add(count - 1) / count).max(1);
+        let every = (period.saturating_add(period / 100 * SPARE).saturating_add(count - 1) / count).max(1);
         Slots { every, burst: i64::from(quota.burst.get()), count, requests: quota.of == Unit::Requests }
     }
 
@@ -66,8 +66,8 @@ impl Slots {
         let apart = self.burst - cells + 1;
         // Requests that carry several are so far apart that lateness counts only when it brings a whole one more into the window.
         let whole = ((self.count + self.burst) / cells * cells - self.count).min(cells) / 2;
-        let slack = apart.max(whole).max(1) * self.every;
-        slack - WAY.min(slack / 5)
+        // The other half is for the way from here to the service.
+        apart.max(whole).max(1) * self.every / 2
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
         }
         assert!(most(&times, fast.1) <= fast.2 && most(&times, slow.1) <= slow.2);
         let used = 1_999.0 * 0.6 / (times[1_999] as f64 / SECOND as f64);
-        assert!(used > 0.999, "{used}");
+        assert!(used > 0.98, "{used}");
     }
 
     #[test]
@@ -159,11 +159,11 @@ mod tests {
             times.extend([now; 100]);
         }
         assert!(most(&times, period) <= allowed, "{}", most(&times, period));
-        assert!(now <= 6 * SECOND, "{now}");
+        assert!(now <= 6 * SECOND + SECOND / 10, "{now}");
         let requests = Slots { requests: true, ..slots("10/s", 1).0 };
         let mut next = [Nanos::MIN / 2];
         take(&[requests], &mut next, NonZeroU32::new(100).unwrap(), 0, 0);
-        assert_eq!(take(&[requests], &mut next, NonZeroU32::new(50).unwrap(), 0, 0).at, SECOND / 10);
+        assert_eq!(take(&[requests], &mut next, NonZeroU32::new(50).unwrap(), 0, 0).at, SECOND / 10 * 101 / 100);
     }
 
     proptest! {

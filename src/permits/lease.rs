@@ -212,25 +212,26 @@ impl Lease {
     }
 
     /// The slot is over: the next one there is, whoever else waits. Its deliveries are counted in the long windows already.
-    pub(crate) fn again(&mut self, deliveries: u32, now: Now) -> Nanos {
+    pub(crate) fn again(&mut self, deliveries: u32, now: Now) -> Slot {
         if self.limits.is_empty() {
-            return now.mono;
+            return Slot { at: now.mono, until: Nanos::MAX };
         }
         self.forfeit(now);
         if !self.batches
             && let Some(leased) = self.ready.pop_front()
         {
-            return leased.slot.at;
+            return leased.slot;
         }
         let mut lost = 0;
         loop {
             match self.next_of_all(deliveries, now) {
-                Ok(slot) => return slot.at,
+                Ok(slot) => return slot,
                 Err(error) => {
                     lost += 1;
                     if lost > 2 || !is_busy(&error) {
                         // Rather late by what the limit takes for one than not at all.
-                        return now.mono + self.limits.iter().map(Slots::every).max().unwrap_or(0);
+                        let at = now.mono + self.limits.iter().map(Slots::every).max().unwrap_or(0);
+                        return Slot { at, until: Nanos::MAX };
                     }
                 }
             }

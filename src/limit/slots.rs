@@ -78,7 +78,8 @@ pub fn take(limits: &[Slots], next: &mut [Nanos], deliveries: NonZeroU32, now: N
         let cells = limit.cells(deliveries);
         // As old as the burst allows, and not so old that it ends before anybody can use it.
         let oldest = now.saturating_sub((limit.burst - 1) * limit.every);
-        let usable = now + head - limit.slack(cells) - (cells - 1) * limit.every;
+        let slack = limit.slack(cells);
+        let usable = now + head.min(slack) - slack - (cells - 1) * limit.every;
         next.max(oldest).max(usable)
     };
     let pairs = || limits.iter().zip(next.iter().copied());

@@ -66,8 +66,13 @@ impl Slots {
         let apart = self.burst - cells + 1;
         // Requests that carry several are so far apart that lateness counts only when it brings a whole one more into the window.
         let whole = ((self.count + self.burst) / cells * cells - self.count).min(cells) / 2;
-        // The other half is for the way from here to the service.
-        apart.max(whole).max(1) * self.every / 2
+        // Half a slot is for the way from here to the service.
+        apart.max(whole).max(1) * self.every - self.every / 2
+    }
+
+    /// How long after its permit a request may leave; as much again is for the way.
+    fn late(&self, cells: i64) -> Nanos {
+        (self.slack(cells) + self.every / 2) / 2
     }
 }
 
@@ -79,7 +84,7 @@ pub fn take(limits: &[Slots], next: &mut [Nanos], deliveries: NonZeroU32, now: N
         // As old as the burst allows, and not so old that it ends before anybody can use it.
         let oldest = now.saturating_sub((limit.burst - 1) * limit.every);
         let slack = limit.slack(cells);
-        let usable = now + head.min(slack) - slack - (cells - 1) * limit.every;
+        let usable = now + head.min(limit.late(cells)) - slack - (cells - 1) * limit.every;
         next.max(oldest).max(usable)
     };
     let pairs = || limits.iter().zip(next.iter().copied());
@@ -93,7 +98,7 @@ pub fn take(limits: &[Slots], next: &mut [Nanos], deliveries: NonZeroU32, now: N
         let begins = first(limit, *next, at.max(now));
         let begins = begins.min((at - (cells - 1) * limit.every).max(*next));
         *next = begins + cells * limit.every;
-        until = until.min(begins + (cells - 1) * limit.every + limit.slack(cells));
+        until = until.min(begins + (cells - 1) * limit.every + limit.slack(cells)).min(at + limit.late(cells));
     }
     Slot { at, until: until.max(at) }
 }

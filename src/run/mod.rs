@@ -245,8 +245,21 @@ struct Packed {
 
 /// One step of a group that was gathered: first its intent is durable, then each batch is answered.
 enum Step {
-    Remembered { account: usize, group: Vec<Packed>, result: Result<(), JournalError> },
-    Answered { account: usize, packed: Packed, verdicts: Verdicts },
+    Remembered {
+        account: usize,
+        group: Vec<Packed>,
+        result: Result<(), JournalError>,
+    },
+    /// The machine was too busy to send it in its slot: it never left.
+    Missed {
+        account: usize,
+        packed: Packed,
+    },
+    Answered {
+        account: usize,
+        packed: Packed,
+        verdicts: Verdicts,
+    },
 }
 
 impl Flow<'_> {

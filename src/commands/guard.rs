@@ -23,8 +23,8 @@ use crate::state::known::{Known, Print, Runs};
 
 /// How often a name is asked for while another process has it.
 const EVERY: Duration = Duration::from_millis(100);
-/// So many days long a list is not sent again unless the config says otherwise.
-const DAYS: u32 = 7;
+/// So many days long a list is not sent again unless the config says otherwise. Less than a week: what goes out every Monday is no repetition.
+const DAYS: u32 = 6;
 
 /// Whether this process may work under its name.
 pub(crate) enum Named {

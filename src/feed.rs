@@ -77,7 +77,7 @@ impl Line {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.next.is_some() || self.ended {
+        if self.next.is_some() {
             return Poll::Ready(());
         }
         self.chunks.poll_recv(context).map(|chunk| {
@@ -216,7 +216,8 @@ impl Reader {
     /// Waits until there is a chunk of these at hand, or none will come.
     pub(crate) async fn ready(&mut self, of: Priorities) {
         std::future::poll_fn(|context| {
-            let waits = self.lines.iter_mut().filter(|line| line.of.meets(of)).map(|line| line.poll(context));
+            let open = self.lines.iter_mut().filter(|line| line.of.meets(of) && line.is_open());
+            let waits = open.map(|line| line.poll(context));
             // Each is asked, so that each knows whom to wake.
             match waits.filter(Poll::is_ready).count() {
                 0 => Poll::Pending,

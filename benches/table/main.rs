@@ -1,6 +1,6 @@
 //! Prints the tables of docs/performance.md: notify's whole job beside its peers, in the same run, as ratios.
 //!
-//! `cargo bench --bench table` prints all; `-- smtp`, `-- distance`, `-- webhook`, `-- batches`, `-- pool` and `-- memory` choose. NOTIFY_BENCH_SCALE
+//! `cargo bench --bench table` prints all; `-- smtp`, `-- distance`, `-- webhook`, `-- batches`, `-- pool`, `-- memory` and `-- resting` choose. NOTIFY_BENCH_SCALE
 //! (1.0) multiplies the numbers of rows. Rounds are interleaved, so that a machine that is busy for a while is busy for everybody;
 //! the middle of three counts. Every program has a deadline; one that fails is told and left out.
 
@@ -67,6 +67,7 @@ fn tables(words: &[String]) -> Result<(), String> {
         ("batches", batches::batches),
         ("pool", pool::engines),
         ("memory", memory),
+        ("resting", resting),
     ] {
         if chosen.is_empty() || chosen.contains(&name) {
             let started = Instant::now();
@@ -312,6 +313,26 @@ fn memory(scaled: &dyn Fn(u64) -> u64) -> Result<(), String> {
         let ratio = peak / *base.get_or_insert(peak);
         let (rate, cpu) = (rows as f64 / run.wall.as_secs_f64(), run.cpu.as_secs_f64() * 1e6 / rows as f64);
         println!("| {rows} | {peak:.1} | {ratio:.2} | {results} | {} | {rate:.0} | {cpu:.0} |", server.taken()?);
+    }
+    println!();
+    Ok(())
+}
+
+/// Peak memory where many rows rest at once: 30 % are put off at their first try, for some minutes.
+fn resting(scaled: &dyn Fn(u64) -> u64) -> Result<(), String> {
+    println!("### Memory over SMTP where 30 % of the rows are put off, for up to four minutes each\n");
+    println!("| rows | peak MB | ratio | in results.csv | taken by the server | seconds |");
+    println!("|---:|---:|---:|---:|---:|---:|");
+    let mut base = None;
+    for (rows, put_off) in [(scaled(1_000_000), false), (scaled(1_000_000), true)] {
+        let server = Server::start_with(if put_off { &["--faults", "451*1@30%"] } else { &[] })?;
+        let job = Job::new(rows, server.smtp, server.http)?;
+        let waits = ["--delay", "4m", "--max-delay", "4m"];
+        let Done { run, results, .. } = job.batch("mail", "letter", &waits, PATIENCE * 5)?;
+        let peak = run.peak_kb as f64 / 1024.0;
+        let ratio = peak / *base.get_or_insert(peak);
+        let told = if put_off { format!("{rows}, 30 % put off") } else { rows.to_string() };
+        println!("| {told} | {peak:.1} | {ratio:.2} | {results} | {} | {:.0} |", server.taken()?, run.wall.as_secs_f64());
     }
     println!();
     Ok(())

@@ -18,8 +18,14 @@ pub struct Server {
 impl Server {
     /// Starts it on free ports.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&[])
+    }
+
+    /// The same with further words.
+    pub fn start_with(words: &[&str]) -> Result<Self, String> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_notify"))
             .args(["sink", "--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -83,7 +83,7 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
             settings.watching.amend(global, &args.flow.hooks, &here);
         }
     }
-    let before = status::word(&status::summary(&folder, &manifest));
+    let before = folder.ended().map_or_else(|| "broken off".to_owned(), |ended| ended.ending.status);
 
     // The config as the run saw it, wherever this command was typed; flags of this command go over it.
     let global = Global {

@@ -195,6 +195,16 @@ fn going(now: &Snapshot) -> String {
     if let Some(next) = &now.next_retry {
         text.push_str(&format!("retry    next at {} by {}\n", clock(&next.at), next.account));
     }
+    for queue in now.priorities.iter().filter(|_| now.priorities.len() > 1) {
+        text.push_str(&format!(
+            "{:<8} {} pending, {} sending, {} resting, {} sent\n",
+            queue.priority,
+            ask::grouped(queue.pending),
+            ask::grouped(queue.sending),
+            ask::grouped(queue.resting),
+            ask::grouped(queue.sent)
+        ));
+    }
     for (name, value) in &now.set {
         text.push_str(&format!("set      {name}={value}\n"));
     }
@@ -221,7 +231,7 @@ fn going(now: &Snapshot) -> String {
             text.push_str(&format!("; 95 % of requests below {below} s"));
         }
         text.push('\n');
-        for (priority, queue) in &account.priorities {
+        for (priority, queue) in account.priorities.iter().filter(|_| account.priorities.len() > 1) {
             text.push_str(&format!(
                 "  {priority}: {} waiting, {} sending, {} resting\n",
                 ask::grouped(queue.waiting),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::ask::rows;
 use super::open::{print, say};
-use super::{launch, status};
+use super::launch;
 use crate::changes::Changes;
 use crate::cli::Global;
 use crate::cli::control::{Set, Steer};
@@ -190,12 +190,12 @@ async fn bury(global: &Global, folder: &RunFolder, spoken: &Spoken, json: bool) 
     let disk = |error| Failure::new(Exit::Disk, error);
     let lock = folder.lock().map_err(launch::lock_failure)?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
-    let summary = status::summary(folder, &manifest);
-    if let Some(ended) = summary.ended.as_ref().filter(|ended| ended.tally.pending() == 0) {
+    let ended = folder.ended();
+    if let Some(ended) = ended.as_ref().filter(|ended| ended.tally.pending() == 0) {
         let what = format!("run {} has ended ({}): there is nothing to abort", folder.id, ended.ending.status);
         return Err(Failure::new(Exit::NothingToDo, what));
     }
-    let mut event = Event::now("aborted").by(spoken.by.clone()).with("before", status::word(&summary));
+    let mut event = Event::now("aborted").by(spoken.by.clone()).with("before", ended.map_or_else(|| "broken off".to_owned(), |ended| ended.ending.status));
     event.why.clone_from(&spoken.why);
     if folder.journal_path().is_file() {
         let follower = Follower::resume(folder, &manifest).map_err(launch::report_failure)?;

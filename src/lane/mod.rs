@@ -52,7 +52,7 @@ const TICKETS: usize = 300_000;
 /// Rows of a priority that wait; while there are fewer, others do not go before it where more of it can be read.
 const AHEAD_OF_OTHERS: usize = 4096;
 /// Rows that rest in memory, about 56 bytes each; what comes after them rests in the journal only.
-const FRONT: usize = 32_768;
+const FRONT: usize = 8192;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
 /// How long the first of them waits where rows come one by one.
@@ -360,6 +360,8 @@ fn stem(key: &LaneKey) -> LaneKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod overtaking;
 
     #[test]
     fn what_may_be_ahead_of_the_wire_follows_the_limit() {

@@ -105,7 +105,7 @@ impl Lanes {
                 }
             }
             let rank = &mut road.ranks[priority as usize];
-            rank.waiting -= batch.len() + rested.len();
+            rank.waiting -= batch.len() + rested.len() + gated.len();
             rank.in_flight += batch.len();
             match held {
                 Some(Held::Lane(until)) => {

@@ -3,8 +3,9 @@
 use tokio::time::Instant;
 
 use crate::error::SendError;
-use crate::lane::{Lanes, Wake};
+use crate::lane::Lanes;
 use crate::limit::Quota;
+use crate::priority::Priority;
 
 /// One account at one moment.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct View<'a> {
     pub held: Option<Instant>,
     /// Nothing leaves before then, because its own pace has no permit; moments of that are the rule.
     pub paced: Option<Instant>,
+    /// The first three by priority, from low to critical.
+    pub ranks: [(usize, usize, usize); 4],
     /// The run's own rate for it.
     pub rate: Option<Quota>,
     /// Why it stopped for good.
@@ -44,16 +47,12 @@ impl Lanes {
             batch: road.batch.min(road.most),
             held: road.hold.until,
             paced: road.held_until,
+            ranks: Priority::ALL.map(|priority| {
+                let rank = &road.ranks[priority as usize];
+                (rank.waiting, rank.in_flight, rank.resting)
+            }),
             rate: road.pace.own(),
             halted: road.halted.as_ref(),
         }
-    }
-
-    /// The account and the time of the row that comes back next, where that is what comes next by itself.
-    pub fn next_retry(&self) -> Option<(usize, Instant)> {
-        self.timers.peek().and_then(|next| match &next.0 {
-            (at, Wake::Row(account, ..) | Wake::Set(account, ..)) => Some((*account, *at)),
-            _ => None,
-        })
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::live::meter::BOUNDS;
 use crate::live::snapshot::{OfAccount, Queue, Snapshot};
+use crate::queue_stats::PriorityQueue;
 
 /// What the text is called in HTTP.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -76,6 +77,7 @@ pub fn text(snapshot: &Snapshot) -> String {
         page.sample("notify_updated_timestamp_seconds", &[], at.as_millisecond() as f64 / 1000.0);
     }
     queue(&mut page, snapshot);
+    priorities(&mut page, snapshot);
     for (name, help, value) in ACCOUNT {
         page.begin(name, "gauge", help);
         for (account, about) in &snapshot.accounts {
@@ -134,6 +136,21 @@ fn queue(page: &mut Page<'_>, snapshot: &Snapshot) {
             for (priority, queue) in &about.priorities {
                 page.sample(name, &[("account", account), ("priority", priority)], value(queue));
             }
+        }
+    }
+}
+
+/// What each priority has, over all accounts, with the rows that nobody has read yet.
+fn priorities(page: &mut Page<'_>, snapshot: &Snapshot) {
+    let gauges: [(&str, &str, fn(&PriorityQueue) -> u64); 3] = [
+        ("notify_priority_pending", "Rows of a priority that were not read yet, or wait for their turn.", |queue| queue.pending),
+        ("notify_priority_sending", "Deliveries of a priority in flight.", |queue| queue.sending),
+        ("notify_priority_resting", "Rows of a priority that rest before another try.", |queue| queue.resting),
+    ];
+    for (name, help, value) in gauges {
+        page.begin(name, "gauge", help);
+        for queue in &snapshot.priorities {
+            page.sample(name, &[("priority", queue.priority.as_str())], value(queue));
         }
     }
 }

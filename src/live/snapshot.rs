@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorKind;
 use crate::journal::folder::{RunFolder, private_file};
 use crate::live::meter::Latency;
+use crate::queue_stats::PriorityQueue;
 use crate::tally::{Counts, Tally};
 
 const FILE: &str = "status.json";
@@ -53,6 +54,12 @@ pub struct Snapshot {
     /// When the next row that rests is tried again, and through which account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_retry: Option<NextRetry>,
+    /// The rows by priority, where there are any: from low to critical.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priorities: Vec<PriorityQueue>,
+    /// Rows that nobody has read yet.
+    #[serde(default)]
+    pub unread: u64,
     /// The same by account.
     pub accounts: BTreeMap<String, OfAccount>,
     /// What was set with `notify set`, by name.
@@ -121,6 +128,9 @@ pub struct OfAccount {
     pub rate_limit: Option<String>,
     /// `closed`, `open` or `half_open`.
     pub breaker: String,
+    /// When the first of its rows that rest is tried again, RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<String>,
     /// Nothing leaves before then, RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<String>,

@@ -579,7 +579,7 @@ impl Flow<'_> {
         }
         let wait = until.saturating_duration_since(now);
         self.hold_back(&delivery, &error, wait);
-        self.lanes.rest(account, Ticket::of(&delivery.envelope, priority), until, Some(wait));
+        self.lanes.rest_told(account, Ticket::of(&delivery.envelope, priority), until, Some(wait));
         None
     }
 

@@ -1,9 +1,12 @@
 //! What the flow shows while it goes: a snapshot for other shells and scrapers, an event a second for scripts.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::live::snapshot::{NextRetry, OfAccount, Queue, Snapshot, Workers, moment};
+use crate::priority::Priority;
 use crate::run::Flow;
 
 impl Flow<'_> {
@@ -42,10 +45,11 @@ impl Flow<'_> {
             snapshot.eta = Some((snapshot.pending as f64 / snapshot.rate).ceil() as u64);
         }
         let accounts = self.preparer.accounts();
-        snapshot.next_retry = self
-            .lanes
-            .next_retry()
-            .map(|(account, until)| NextRetry { at: at(until), account: accounts[account].name.to_string() });
+        let queues = self.progress.last_queues();
+        let next = queues.accounts.iter().filter_map(|queue| Some((queue.next_due?, &queue.account))).min();
+        snapshot.next_retry = next.map(|(at, account)| NextRetry { at: at.to_string(), account: account.to_string() });
+        snapshot.priorities.clone_from(&queues.priorities);
+        snapshot.unread = queues.unread;
         for (index, account) in accounts.iter().enumerate() {
             let view = self.lanes.view(index);
             let queue = Queue { waiting: view.waiting as u64, sending: view.sending as u64, resting: view.resting as u64 };
@@ -64,6 +68,8 @@ impl Flow<'_> {
                 width: view.width as u64,
                 batch: view.batch as u64,
                 rate_limit: view.rate.map(|rate| rate.to_string()),
+                next_due: queues.accounts.get(index).and_then(|queue| queue.next_due).map(|at| at.to_string()),
+                priorities: ranks(view.ranks),
                 breaker: "closed".to_owned(),
                 held_until: view.held.map(at),
                 held_why: view.held.and_then(|_| self.live.why(index)),
@@ -75,4 +81,13 @@ impl Flow<'_> {
         }
         snapshot
     }
+}
+
+/// The queues of an account by the names of their priorities; only those that have rows.
+fn ranks(of: [(usize, usize, usize); 4]) -> BTreeMap<String, Queue> {
+    let named = Priority::ALL.into_iter().zip(of).map(|(priority, (waiting, sending, resting))| {
+        let queue = Queue { waiting: waiting as u64, sending: sending as u64, resting: resting as u64 };
+        (priority.to_string(), queue)
+    });
+    named.filter(|(_, queue)| *queue != Queue::default()).collect()
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::recipient::{Addressing, Position, Row, Skip, Vars};
 use crate::source::fault::SourceError;
 use crate::source::options::{Dedupe, Format, Input, ReadOptions};
-use crate::source::record::{INDEX, ROWS};
+use crate::source::record::{HEADER, INDEX, ROWS};
 use crate::source::spool::Spool;
 use crate::source::stream::Stream;
 use crate::source::{Spooled, spool, spool_in_chunks};
@@ -603,4 +603,35 @@ proptest! {
         let input = [head.as_bytes(), &tail].concat();
         let _ = read(&input, &options());
     }
+}
+
+#[test]
+fn rows_of_each_priority_are_counted_and_found_by_the_index() {
+    use crate::priority::Priority::{Critical, High, Low, Normal};
+    let words = ["low", "", "critical", "0", "urgent", "High", "3"];
+    let list: String = words.iter().enumerate().map(|(n, word)| format!("u{n}@example.com,{word}\n")).collect();
+    let read = read(format!("email,_priority\n{list}").as_bytes(), &options()).unwrap();
+    let said: Vec<_> = read.rows.iter().map(|row| row.priority).collect();
+    assert_eq!(said, [Some(Low), None, Some(Critical), Some(Low), None, Some(High), Some(Critical)]);
+    assert!(tell(&read.rows[4]).contains("6:2(_priority)! `_priority`: \"urgent\""), "{}", tell(&read.rows[4]));
+    assert_eq!(read.rows[0].recipient.as_ref().unwrap().vars["_priority"], "low", "a retry file carries it");
+
+    let folder = read._folder.path();
+    let rows = |stretches: [crate::source::spool::Stretch; 4]| stretches.map(|stretch| (stretch.rows, stretch.first));
+    let mut spool = Spool::open(folder).unwrap();
+    assert_eq!(rows(spool.ranks(Normal).unwrap()), [(2, 0), (2, 1), (1, 5), (2, 2)]);
+    assert_eq!(rows(spool.ranks(Low).unwrap()), [(4, 0), (0, 0), (1, 5), (2, 2)]);
+    assert_eq!(spool.priority(Position::row(6)).unwrap(), Some(Critical));
+    let (critical, next) = spool.read_some(2, 10, |_, said| said == Some(Critical)).unwrap();
+    assert_eq!((critical.iter().map(|row| row.position.row).collect::<Vec<_>>(), next), (vec![2, 6], 7));
+    assert_eq!(spool.read_some(0, 1, |_, said| said == Some(Critical)).unwrap().1, 3);
+
+    // A head of an older version says nothing of them: the index is read instead.
+    let path = folder.join(HEADER);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut head: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    head.as_object_mut().unwrap().remove("ranks");
+    let json = head.to_string();
+    std::fs::write(&path, format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()))).unwrap();
+    assert_eq!(rows(Spool::open(folder).unwrap().ranks(Normal).unwrap()), [(2, 0), (2, 1), (1, 5), (2, 2)]);
 }

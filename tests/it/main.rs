@@ -3,6 +3,7 @@
 mod adding;
 mod adversity;
 mod batches;
+mod control;
 mod exec;
 mod house;
 mod kill;
@@ -14,6 +15,7 @@ mod manners;
 mod newcomer;
 mod peers;
 mod platforms;
+mod priority;
 mod readme;
 mod recovery;
 mod routes;

@@ -106,6 +106,49 @@ fn what_was_recorded_is_found_again() {
 }
 
 #[test]
+fn rows_that_rest_are_found_by_the_time_when_they_are_due_and_the_nearest_are_told() {
+    let (_dir, folder) = folder();
+    let rows = 9_000u64;
+    let late = |row: u64| {
+        // The last rows are due first.
+        let wait = std::time::Duration::from_secs(60 + rows - row);
+        let error = SendError::new(ErrorKind::Unavailable, "busy").with_retry_after(Some(wait));
+        record(row, 1, Mark::Outcome(Outcome::Deferred(error)))
+    };
+    run(async {
+        let journal = Journal::create(&folder, rows + 10, nobody()).expect("create");
+        for from in (0..rows).step_by(1000) {
+            journal.attempt(vec![attempt((from..from + 1000).map(|row| (row, 1)))]).await.expect("durable");
+            (from..from + 1000).for_each(|row| journal.record(late(row)));
+        }
+        // One of them was in flight when the process was killed, one was sent meanwhile.
+        journal.attempt(vec![attempt([(0, 2)]), attempt([(1, 2)])]).await.expect("durable");
+        journal.record(record(1, 2, sent()));
+        journal.flush().await.expect("durable");
+        let (_copy, folder) = crash(&folder);
+        let (journal, recovery) = Journal::open(&folder, nobody()).expect("open");
+        assert_eq!(recovery.deferred.len() as u64 + recovery.beyond.count(), rows - 2);
+        assert!(recovery.deferred.len() < 8200 && recovery.deferred.iter().all(|deferred| deferred.position.row > 800));
+        assert!(recovery.beyond.contains(Position::row(2)) && !recovery.beyond.contains(Position::row(0)));
+        let (count, first) = recovery.beyond_by["corp"];
+        assert_eq!(count, recovery.beyond.count());
+        assert!(recovery.deferred.iter().all(|deferred| deferred.due <= first), "what is due first is told");
+
+        let mut reader = Reader::open(&folder).expect("reader");
+        let (mut found, mut passed) = (Vec::new(), None);
+        loop {
+            let page = reader.resting("corp", passed, 700).expect("read");
+            let Some(last) = page.last() else { break };
+            passed = Some((last.due.expect("due"), last.position));
+            found.extend(page.iter().map(|known| known.position.row));
+        }
+        assert_eq!(found, (2..rows).rev().collect::<Vec<_>>());
+        assert!(reader.resting("nobody", None, 10).expect("read").is_empty());
+        journal.close().await.expect("closed");
+    });
+}
+
+#[test]
 fn a_decision_about_rows_in_doubt_is_kept_and_the_mark_of_a_possible_duplicate_stays() {
     let (_dir, original) = folder();
     run(async {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::ask::rows;
-use super::open::{print, say};
 use super::launch;
+use super::open::{print, say};
 use crate::changes::Changes;
 use crate::cli::Global;
 use crate::cli::control::{Set, Steer};
@@ -195,7 +195,9 @@ async fn bury(global: &Global, folder: &RunFolder, spoken: &Spoken, json: bool) 
         let what = format!("run {} has ended ({}): there is nothing to abort", folder.id, ended.ending.status);
         return Err(Failure::new(Exit::NothingToDo, what));
     }
-    let mut event = Event::now("aborted").by(spoken.by.clone()).with("before", ended.map_or_else(|| "broken off".to_owned(), |ended| ended.ending.status));
+    let mut event = Event::now("aborted")
+        .by(spoken.by.clone())
+        .with("before", ended.map_or_else(|| "broken off".to_owned(), |ended| ended.ending.status));
     event.why.clone_from(&spoken.why);
     if folder.journal_path().is_file() {
         let follower = Follower::resume(folder, &manifest).map_err(launch::report_failure)?;

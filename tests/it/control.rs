@@ -165,8 +165,19 @@ fn pause_kill_resume_set_abort_each_at_once_and_all_in_the_events() {
         })
         .collect();
     let expected = [
-        "started", "asked pause", "paused", "asked pause", "resumed", "started", "asked set", "set", "asked set", "set",
-        "asked abort", "aborted", "ended",
+        "started",
+        "asked pause",
+        "paused",
+        "asked pause",
+        "resumed",
+        "started",
+        "asked set",
+        "set",
+        "asked set",
+        "set",
+        "asked abort",
+        "aborted",
+        "ended",
     ];
     assert_eq!(told, expected);
     world.notify(&["events", &run]).code(0).out_has("wrong list").out_has("rate=2/s");
@@ -348,7 +359,11 @@ fn aborting_a_run_that_broke_off_tells_its_rows_and_leaves_them() {
 fn status_shows_what_each_account_does_and_watches_to_the_end() {
     let stage = Stage::start(|asked: &Asked| {
         let late = Duration::from_millis(10);
-        if asked.number == 40 { Reply::text(429, "slow down").header("retry-after", "1") } else { Reply::text(200, "ok").after(late) }
+        if asked.number == 40 {
+            Reply::text(429, "slow down").header("retry-after", "1")
+        } else {
+            Reply::text(200, "ok").after(late)
+        }
     });
     let world = world(&stage, 400);
     let running = Running::start(&world, &arguments(&["--json", "--rate", "200/s"]));
@@ -369,7 +384,9 @@ fn status_shows_what_each_account_does_and_watches_to_the_end() {
     let told = wait_out(watching);
     let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(told.len() >= 2, "a line a second and one at the end");
-    let counts = |line: &Value| ["sent", "failed", "in_doubt", "skipped", "pending"].iter().map(|n| line[*n].as_u64().unwrap()).sum::<u64>();
+    let counts = |line: &Value| {
+        ["sent", "failed", "in_doubt", "skipped", "pending"].iter().map(|n| line[*n].as_u64().unwrap()).sum::<u64>()
+    };
     assert!(told.iter().all(|line| counts(line) == 400), "rows add up at any time: {told:?}");
     assert_eq!((told.last().unwrap()["status"].as_str(), told.last().unwrap()["sent"].as_u64()), (Some("completed"), Some(400)));
     let plain = wait_out(lines);
@@ -428,7 +445,9 @@ fn a_detached_run_goes_on_alone_and_can_be_waited_for() {
     assert_eq!(first, ["\"started\"", "\"ended\""]);
 
     // Stopped, and resumed detached with another deadline; then what cannot start is told here.
-    let json: Value = serde_json::from_str(&world.notify(&["send", "hi", "--to", "x", "--yes", "--detach", "--json"]).code(0).out).expect("JSON");
+    let json: Value =
+        serde_json::from_str(&world.notify(&["send", "hi", "--to", "x", "--yes", "--detach", "--json"]).code(0).out)
+            .expect("JSON");
     assert_eq!(json["type"], "detached");
     world.notify(&["wait", json["run"].as_str().expect("a run")]).code(0);
     world.notify(&["batch", "users.csv", "-t", "no-such", "--yes", "--detach"]).code(3);
@@ -500,7 +519,8 @@ fn get(address: &str, request: &str) -> String {
 fn metrics_are_served_while_it_runs_and_left_in_a_file() {
     let stage = slow(10);
     let world = world(&stage, 3_000);
-    let mut running = Running::start(&world, &arguments(&["--metrics-listen", ":0", "--metrics-file", "notify.prom", "--no-progress"]));
+    let mut running =
+        Running::start(&world, &arguments(&["--metrics-listen", ":0", "--metrics-file", "notify.prom", "--no-progress"]));
     let mut lines = BufReader::new(running.0.stderr.take().expect("piped")).lines();
     let address = lines
         .find_map(|line| line.ok()?.strip_prefix("metrics at http://").map(|rest| rest.trim_end_matches("/metrics").to_owned()))
@@ -567,7 +587,10 @@ fn hooks_hear_each_result_and_the_end_and_never_decide() {
     assert_eq!(results.iter().filter(|result| result["status"] == "failed").count(), 1);
     assert_eq!(world.json("summary.json")["sent"], 499);
     let env = world.read("env");
-    assert!(env.contains("NOTIFY_EXIT=1\n") && env.contains("NOTIFY_STATUS=completed\n") && env.contains("NOTIFY_RUN=2"), "{env}");
+    assert!(
+        env.contains("NOTIFY_EXIT=1\n") && env.contains("NOTIFY_STATUS=completed\n") && env.contains("NOTIFY_RUN=2"),
+        "{env}"
+    );
     let run = run_of(&world);
     assert!(events(&world, &run).iter().any(|event| event["what"] == "hook_failed" && event["hook"] == "--on-finish"));
 
@@ -588,7 +611,8 @@ fn no_process_of(world: &World) {
     let mut left = Vec::new();
     let none = until_soon(|| {
         let processes = std::fs::read_dir("/proc").expect("proc").filter_map(Result::ok);
-        let inside = processes.filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here)));
+        let inside =
+            processes.filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here)));
         left = inside.map(|process| std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default()).collect();
         left.is_empty()
     });

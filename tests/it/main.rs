@@ -22,6 +22,7 @@ mod routes;
 mod safety;
 mod schedule;
 mod service;
+mod shared_limits;
 mod smpp;
 mod verbs;
 mod webhook;

@@ -239,7 +239,9 @@ fn a_run_that_is_not_paused_is_held_and_one_of_several_must_be_named() {
     assert!(until(|| stage.count() > 4));
     let first = run_of(&world);
     world.notify(&["resume", &first]).code(11).err_has("another process works on this run");
-    let two = Running::start(&world, &["batch", "users.csv", "-t", "hello", "--yes", "--out", "out2", "-q", "-j", "1"]);
+    // The same list while it runs: on purpose.
+    let two =
+        Running::start(&world, &["batch", "users.csv", "-t", "hello", "--yes", "--out", "out2", "-q", "-j", "1", "--again"]);
     assert!(until(|| world.notify(&["wait", "--timeout", "1ms"]).err.contains("2 runs are running")));
     world.notify(&["pause"]).code(2).err_has(&first);
     // A paused run that is told to end ends as ever.

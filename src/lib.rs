@@ -17,6 +17,7 @@ pub mod tally;
 // What the words are made from and kept in.
 pub mod backoff;
 pub mod config;
+pub mod cost;
 pub mod hook;
 pub mod journal;
 pub mod limit;
@@ -44,6 +45,7 @@ pub mod feed;
 pub mod job;
 pub mod lane;
 pub mod live;
+pub mod plan;
 pub mod prepare;
 pub mod progress;
 pub mod route;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::cli::control::{Events, HookFlags, Set, Steer, Wait, WatchFlags};
+use crate::cli::plan::MoneyFlags;
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
@@ -15,6 +16,7 @@ use crate::rules::{Doubt, OnError};
 
 pub mod control;
 pub mod pace;
+pub mod plan;
 pub mod priority;
 pub mod recovery;
 pub mod safety;
@@ -52,6 +54,7 @@ impl Cli {
             Command::Retry(args) => args.flow.json,
             Command::Resume(args) => args.flow.json,
             Command::Check(args) => args.json,
+            Command::Plan(args) => args.flow.json,
             Command::Runs(args) => args.json,
             Command::Status(args) => args.json,
             Command::Pause(args) | Command::Abort(args) => args.json,
@@ -128,6 +131,8 @@ pub enum Command {
     Resume(Resume),
     /// Check every row against the template; send nothing
     Check(Check),
+    /// Count rows, requests, time and cost of a batch; send nothing
+    Plan(plan::Plan),
     /// Show what rows would become
     Preview(Preview),
     /// List the runs of this machine, newest last
@@ -368,6 +373,9 @@ pub struct NewRunFlags {
     /// Write failed.jsonl here instead
     #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub failed: Option<PathBuf>,
+    /// What it may cost.
+    #[command(flatten)]
+    pub money: MoneyFlags,
 }
 
 /// `notify send`.

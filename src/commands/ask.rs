@@ -8,8 +8,8 @@ use crate::delivery::Delivery;
 use crate::exit::{Exit, Failure};
 use crate::job;
 use crate::message::Body;
+use crate::plan::Plan;
 use crate::prepare::Preparer;
-use crate::source::Spooled;
 
 /// "1 row", "12 rows".
 pub(crate) fn rows(count: u64) -> String {
@@ -53,34 +53,12 @@ pub(crate) fn may_skip(scene: &Scene<'_>, flow: &FlowFlags, new: &NewRunFlags, f
     Ok(matches!(ask(&question).as_str(), "y" | "yes"))
 }
 
-/// What is about to happen: rows, accounts, the first message, and how long the limits make it.
-pub(crate) fn plan(preparer: &Preparer, found: &job::Found, spooled: &Spooled) -> String {
-    let mut text = rows(spooled.rows);
-    let repeats = found.skipped - found.already - found.suppressed;
-    for (count, why) in
-        [(repeats, "skipped as duplicates"), (found.already, "sent already"), (found.suppressed, "on the suppression list")]
-    {
-        if count > 0 {
-            text.push_str(&format!(", {} {why}", grouped(count)));
-        }
-    }
-    if found.bad > 0 {
-        text.push_str(&format!(", {} that cannot be sent", grouped(found.bad)));
-    }
-    text.push('\n');
-    for (index, count) in &found.by_account {
-        let account = &preparer.accounts()[*index];
-        text.push_str(&format!("  {} by {} ({})", grouped(*count), account.name, account.kind));
-        let longest = account.quotas.iter().map(|quota| quota.interval().mul_f64(*count as f64)).max();
-        if let Some(time) = longest.filter(|time| time.as_secs() > 0) {
-            let limits: Vec<String> = account.quotas.iter().map(ToString::to_string).collect();
-            text.push_str(&format!(", about {} at {}", crate::config::duration::format(time), limits.join(" and ")));
-        }
-        text.push('\n');
-    }
-    if let Some(first) = &found.first {
+/// What is about to happen: the plan, and the first message.
+pub(crate) fn shown(plan: &Plan, first: Option<&Delivery>) -> String {
+    let mut text = plan.text();
+    if let Some(first) = first {
         text.push_str("First message:\n");
-        for line in message_text(&first.delivery).lines().take(24) {
+        for line in message_text(first).lines().take(24) {
             text.push_str(&format!("  | {line}\n"));
         }
     }
@@ -117,7 +95,7 @@ pub(crate) fn confirm(
     flow: &FlowFlags,
     preparer: &Preparer,
     found: &job::Found,
-    spooled: &Spooled,
+    plan: &Plan,
     stream: bool,
 ) -> Result<(), Failure> {
     if stream {
@@ -139,7 +117,7 @@ pub(crate) fn confirm(
         );
         return Err(Failure::new(Exit::Usage, what));
     }
-    say(plan(preparer, found, spooled).trim_end());
+    say(shown(plan, found.first.as_ref().map(|first| &first.delivery)).trim_end());
     loop {
         match ask(&format!("Send {} messages? [y/N/preview]", grouped(found.good))).as_str() {
             "y" | "yes" => return Ok(()),

@@ -7,12 +7,15 @@ use serde_json::json;
 
 use super::ask;
 use super::{launch, oneoff, open};
+use crate::account::Account;
 use crate::cli::{Check, ContentFlags, FlowFlags, Global, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::job::accounts::open_accounts;
 use crate::job::{self, Pinned, Settings};
+use crate::policy::Policy;
 use crate::prepare::Preparer;
+use crate::schedule::Timetable;
 use crate::source::{self, Spooled};
 
 /// A list in a spool of its own that is gone when the command ends, with all that is needed to render it.
@@ -40,11 +43,16 @@ pub(crate) struct Asked<'a> {
     pub key: Option<String>,
     pub content: &'a ContentFlags,
     pub target: &'a TargetFlags,
+    /// The run's own words; with them its policy and its timetable hold as they would.
+    pub flow: Option<&'a FlowFlags>,
 }
 
 /// Reads the list and compiles the template.
 pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Option<&std::path::Path>) -> Result<Desk, Failure> {
-    let mut settings = Settings::new(config, global, asked.content, asked.target, &FlowFlags::default())?;
+    let mut settings = Settings::new(config, global, asked.content, asked.target, asked.flow.unwrap_or(&FlowFlags::default()))?;
+    if asked.flow.is_some() {
+        job::safety::settle(&mut settings.schedule, &settings.safeguards, jiff::Timestamp::now())?;
+    }
     let read = job::read_options(config, &settings, asked.input, asked.key.clone(), job::constants(asked.content)?)?;
     let constants: Vec<String> = read.constants.keys().cloned().collect();
     let input = job::input(asked.rows);
@@ -63,7 +71,7 @@ pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Opt
             return Err(launch::source_failure(error));
         }
     };
-    let prepared = prepare(config, &mut settings, asked, &spooled, out);
+    let prepared = prepare(global, config, &mut settings, asked, &spooled, out);
     match prepared {
         Ok(preparer) => Ok(Desk { preparer, spooled, folder, name }),
         Err(failure) => {
@@ -74,6 +82,7 @@ pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Opt
 }
 
 fn prepare(
+    global: &Global,
     config: &Config,
     settings: &mut Settings,
     asked: &Asked<'_>,
@@ -93,15 +102,35 @@ fn prepare(
     for template in others.values() {
         job::check_columns(template, &opened.accounts, &spooled.columns)?;
     }
-    Ok(Preparer::new(opened.accounts, opened.routes, own, others, false, "preview".to_owned()))
+    let policy = match asked.flow {
+        Some(_) => policy(global, config, settings, &opened.accounts, &spooled.columns)?,
+        None => Policy::default(),
+    };
+    Ok(Preparer::new(opened.accounts, opened.routes, own, others, false, "preview".to_owned()).under(policy))
+}
+
+/// What policy the run would have. A state folder that is not there yet suppresses nobody, and is not made for it.
+fn policy(
+    global: &Global,
+    config: &Config,
+    settings: &Settings,
+    accounts: &[Account],
+    columns: &[String],
+) -> Result<Policy, Failure> {
+    let (state_dir, now) = (launch::state_dir(global)?, jiff::Timestamp::now());
+    if crate::state::store::path(&state_dir).exists() {
+        return job::safety::policy(config, &settings.schedule, &settings.safeguards, accounts, &state_dir, now, columns);
+    }
+    let timetable = Timetable::open(&settings.schedule, now, columns).map_err(|what| Failure::new(Exit::Usage, what))?;
+    Ok(Policy { timetable, ..Policy::default() })
 }
 
 /// Checks the list.
 pub(crate) fn run(global: &Global, mut args: Check) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
     oneoff::adopt(&mut config, &mut args.target.via)?;
-    let asked =
-        Asked { rows: &args.rows, input: &args.input, key: args.key.clone(), content: &args.content, target: &args.target };
+    let (rows, input, key) = (&args.rows, &args.input, args.key.clone());
+    let asked = Asked { rows, input, key, content: &args.content, target: &args.target, flow: None };
     let desk = desk(global, &config, &asked, None)?;
     if !global.quiet {
         for notice in &desk.spooled.notices {

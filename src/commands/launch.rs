@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, plan, rows};
+use super::ask::{Bar, ask, confirm, grouped, may_skip, on_terminal, rows, shown};
 use super::attend::{self, Attendance};
 use super::detach::Handover;
 use super::guard::{self, Asked, Line, Named, Verdict};
@@ -16,7 +16,7 @@ use crate::control::Order as Wanted;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::job::accounts::open_accounts;
-use crate::job::{self, Pinned, Settings};
+use crate::job::{self, Pinned, Settings, planned};
 use crate::journal::events::{self, Event};
 use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
 use crate::journal::lock::{LockError, RunLock};
@@ -79,6 +79,10 @@ pub(crate) enum Launched {
 /// Takes a new list from its first byte to the report.
 pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Launched, Failure> {
     let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name, url } = order;
+    if stream && (new.money.max_cost.is_some() || scene.config.defaults.max_cost.is_some()) {
+        let what = "what a stream will cost cannot be known before it ends: --max-cost (defaults.max_cost) and --stream exclude each other";
+        return Err(Failure::new(Exit::Usage, what));
+    }
     if stream && flow.hooks.detach {
         let what = "--stream reads a pipe of this terminal, which --detach leaves: start it with & or nohup instead";
         return Err(Failure::new(Exit::Usage, what));
@@ -178,7 +182,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     let preparer = Preparer::new(opened.accounts, opened.routes, own, others, settings.one_template, lineage.clone());
     let preparer = Arc::new(preparer.with_priority(settings.precedence.priority).under(policy));
 
-    let found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
+    let mut found = if stream { job::Found::default() } else { examine(scene, flow, &preparer, &folder, &input_name)? };
     if found.bad > 0 && !skip_invalid && !may_skip(scene, flow, new, &found)? {
         let them = if found.bad == 1 { "it" } else { "them" };
         let help = match found.good {
@@ -200,11 +204,15 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         let what = format!("{who}all {} were sent before: nothing to do", rows(found.already));
         return Ok(Launched::Over(guard::done(scene, flow, &what)));
     }
+    let census = std::mem::take(&mut found.census);
+    let plan = planned::of(scene.config, &preparer, found.counts(), census, &jiff::Zoned::now());
+    planned::guard(new.money.max_cost.as_ref(), scene.config, &plan)?;
     if new.dry_run {
-        say(&format!("{}Dry run: nothing was sent.", plan(&preparer, &found, &spooled)));
+        let first = found.first.as_ref().map(|first| &first.delivery);
+        say(&format!("{}Dry run: nothing was sent.", shown(&plan, first)));
         return Ok(Launched::Over(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done }));
     }
-    confirm(scene, flow, &preparer, &found, &spooled, stream)?;
+    confirm(scene, flow, &preparer, &found, &plan, stream)?;
 
     let ready = attend::ready(scene, &settings, &id, &out).await?;
     let width = preparer.accounts().iter().map(|account| account.width * account.batch.max(1)).sum();

@@ -19,6 +19,7 @@ mod man;
 mod notices;
 mod oneoff;
 mod open;
+mod plan;
 mod platforms;
 mod preview;
 mod prune;
@@ -47,6 +48,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Retry(args) => retry::run(&global, args).await,
         Command::Resume(args) => resume::run(&global, args).await,
         Command::Check(args) => check::run(&global, args),
+        Command::Plan(args) => plan::run(&global, args),
         Command::Preview(args) => preview::run(&global, args).await,
         Command::Runs(args) => runs::run(&global, &args),
         Command::Status(args) => status::run(&global, &args).await,

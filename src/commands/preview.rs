@@ -23,7 +23,8 @@ use crate::source::spool::Spool;
 pub(crate) async fn run(global: &Global, mut args: Preview) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
     oneoff::adopt(&mut config, &mut args.target.via)?;
-    let asked = Asked { rows: &args.rows, input: &args.input, key: None, content: &args.content, target: &args.target };
+    let (rows, input, key) = (&args.rows, &args.input, None);
+    let asked = Asked { rows, input, key, content: &args.content, target: &args.target, flow: None };
     let desk = desk(global, &config, &asked, args.out.as_deref())?;
     let disk = |problem| Failure::new(Exit::Disk, problem);
     let mut spool = Spool::open(&desk.folder).map_err(disk)?;

@@ -10,6 +10,7 @@ use super::schema::{ACCOUNT, LATER, LIMIT, PROFILE, TOP, has, help, names};
 use super::sentence::{Misfit, retold, shown};
 use super::source::Sources;
 use super::tree::{Entry, Kind, Node, Place};
+use crate::cost::Cost;
 use crate::limit::Quota;
 use crate::problem::{Problem, did_you_mean};
 
@@ -183,6 +184,12 @@ fn accounts(node: &Node, sources: &Sources, found: &mut Findings) {
                         found.problem(sources, node.at, mark, format!("account {name}: `concurrency`: {why}"), None);
                     }
                 }
+                "cost" => {
+                    if let Err(why) = cost(node) {
+                        let mark = node.text().unwrap_or_default();
+                        found.problem(sources, node.at, mark, format!("account {name}: `cost`: {why}"), None);
+                    }
+                }
                 // The platform's own keys are its own; a slip in one of ours is recognised where it cannot be anything else.
                 "limit" | "plattform" | "platfrom" | "concurency" => {
                     let near = did_you_mean(key, names(&ACCOUNT)).unwrap_or("limits");
@@ -213,6 +220,16 @@ fn name_is_good(name: &str) -> Result<(), &'static str> {
     } else {
         Ok(())
     }
+}
+
+/// Reads `cost:`.
+pub(crate) fn cost(node: &Node) -> Result<Cost, String> {
+    if let Kind::Map(_) = node.kind
+        && let Some(missing) = ["amount", "currency"].iter().find(|key| node.get(key).is_none_or(Node::is_null))
+    {
+        return Err(format!("`{missing}` is missing: write {{ amount: 0.8, currency: USD, per: 1000 }}"));
+    }
+    serde_yaml::from_value(node.value()).map_err(|error| error.to_string())
 }
 
 /// Reads `limits:`.

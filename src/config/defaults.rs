@@ -11,6 +11,7 @@ use super::duration;
 use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
+use crate::cost::Caps;
 use crate::hook::notice::Notices;
 use crate::limit::Quota;
 use crate::priority::{BadPriority, Priority};
@@ -56,6 +57,8 @@ pub struct Defaults {
     pub deadline: Option<Duration>,
     /// More rows than this are confirmed first.
     pub confirm_above: Option<u64>,
+    /// A run that would cost more is refused.
+    pub max_cost: Option<Caps>,
     /// An undefined variable is an empty text.
     pub lenient: Option<bool>,
     /// `--from`.
@@ -271,6 +274,7 @@ impl Defaults {
             max_wait: reader.take("max_wait", time),
             deadline: reader.take("deadline", some_time),
             confirm_above: reader.take("confirm_above", whole),
+            max_cost: reader.take("max_cost", caps),
             lenient: reader.take("lenient", truth),
             from: reader.take("from", text),
             reply_to: reader.take("reply_to", text),
@@ -368,6 +372,13 @@ fn texts(node: &Node) -> Result<Vec<String>, String> {
     match &node.kind {
         Kind::List(items) => items.iter().map(text).collect(),
         _ => text(node).map(|one| vec![one]),
+    }
+}
+
+fn caps(node: &Node) -> Result<Caps, String> {
+    match &node.kind {
+        Kind::Number(number) => number.to_string().parse(),
+        _ => word(node),
     }
 }
 

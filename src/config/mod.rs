@@ -15,6 +15,7 @@ use self::layer::Layers;
 use self::scheduler::Scheduler;
 use self::source::Sources;
 use self::tree::{Entry, Kind, Node, Place};
+use crate::cost::Cost;
 use crate::problem::{Problem, did_you_mean};
 
 pub mod account;
@@ -60,6 +61,8 @@ pub struct Config {
     pub recovery: recovery::Recovery,
     /// By name; `outbox` is always there.
     pub accounts: BTreeMap<Arc<str>, AccountConfig>,
+    /// What messages of an account cost, where it says so.
+    pub costs: BTreeMap<String, Cost>,
     /// Where templates are looked for, nearest first: `templates:`, `./templates`, `templates` beside the user's config.
     pub template_dirs: Vec<PathBuf>,
     /// Where definitions of platforms are looked for, nearest first: `platforms:`, `platforms` beside the user's config.
@@ -97,6 +100,9 @@ impl Config {
             request,
             [request.cwd.join("templates"), request.config_home.join("notify").join("templates")],
         );
+        let named = tree.get("accounts").map(Node::entries).unwrap_or_default();
+        let cost = |entry: &Entry| Some((entry.key.clone(), check::cost(entry.node.get("cost")?).ok()?));
+        let costs = named.iter().filter_map(cost).collect();
         let mut accounts = accounts(&tree, &sources, &known_platforms(request, &definitions), torn, &mut found);
         accounts.entry(Arc::from(OUTBOX)).or_insert_with(AccountConfig::outbox);
         let config = Config {
@@ -104,6 +110,7 @@ impl Config {
             scheduler,
             recovery,
             accounts,
+            costs,
             template_dirs,
             definitions,
             files,

@@ -40,7 +40,7 @@ pub const LATER: [Key; 6] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 39] = [
+pub const DEFAULTS: [Key; 40] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
@@ -59,6 +59,7 @@ pub const DEFAULTS: [Key; 39] = [
     key("max_wait", "a length of time", "15m"),
     key("deadline", "a length of time", ""),
     key("confirm_above", "a number", "1"),
+    key("max_cost", "an amount such as 1000, or 1000 CNY", ""),
     key("lenient", "true or false", "false"),
     key("from", "a sender", "the account's"),
     key("reply_to", "an address", "the account's"),
@@ -122,10 +123,11 @@ pub const RECOVERY: [(&str, [Key; 3]); 2] = [
 ];
 
 /// Keys of every account, whatever its platform.
-pub const ACCOUNT: [Key; 4] = [
+pub const ACCOUNT: [Key; 5] = [
     key("platform", "a platform", ""),
     key("limits", "a list of rates", "the platform's"),
     key("concurrency", "a number above 0", "the platform's"),
+    key("cost", "an amount and its currency, such as 0.045 CNY, or keys", ""),
     key("shaping", "off, or a list of rules", "presets of the big mail providers"),
 ];
 

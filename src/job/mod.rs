@@ -21,6 +21,7 @@ use crate::job::accounts::addressing_of;
 use crate::job::watching::Watching;
 use crate::journal::folder::{RunFolder, TemplateRef};
 use crate::limit::Quota;
+use crate::plan::{Census, Counts};
 use crate::platform::Opening;
 use crate::policy::Safeguards;
 use crate::prepare::{Bad, Prepared, Preparer};
@@ -36,6 +37,7 @@ use crate::template::compiled::{Options, Template};
 use crate::template::source_files::TemplateFiles;
 
 pub mod accounts;
+pub mod planned;
 pub mod precedence;
 pub mod safety;
 pub mod watching;
@@ -575,6 +577,15 @@ pub struct Found {
     pub by_account: BTreeMap<usize, u64>,
     /// The first good row.
     pub first: Option<crate::lane::Ready>,
+    /// What the good rows come to.
+    pub census: Census,
+}
+
+impl Found {
+    /// How many there are of each.
+    pub fn counts(&self) -> Counts {
+        Counts { good: self.good, bad: self.bad, skipped: self.skipped, already: self.already, suppressed: self.suppressed }
+    }
 }
 
 /// Renders and checks every row of the spool on all cores, in order; `told` hears of each bad row.
@@ -615,6 +626,7 @@ pub fn examine(
                 Prepared::Ready(ready) => {
                     found.good += 1;
                     *found.by_account.entry(ready.account).or_default() += 1;
+                    found.census.add(&ready, preparer.accounts());
                     if found.first.is_none() {
                         found.first = Some(*ready);
                     }

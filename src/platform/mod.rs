@@ -79,6 +79,20 @@ pub struct Share {
     pub unique: Option<u64>,
 }
 
+/// How a message is charged, where it is an SMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sms {
+    /// So many parts.
+    Parts {
+        /// `gsm7`, `ucs2`, or what the account has fixed.
+        alphabet: &'static str,
+        /// At least 1.
+        parts: usize,
+    },
+    /// The service makes the text, from a template that only it knows.
+    Unknown,
+}
+
 /// What may share a batch and is held up together, inside one account: an endpoint, or nothing for the whole account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneKey(pub Arc<str>);
@@ -193,6 +207,12 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// What the delivery brings into a shared request; `None` where it must go alone. Asked only where `batching` is not `Single`.
     fn share(&self, delivery: &Delivery) -> Option<Share> {
         let _ = delivery;
+        None
+    }
+
+    /// How the message is charged, where it is an SMS.
+    fn sms(&self, message: &crate::message::Message) -> Option<Sms> {
+        let _ = message;
         None
     }
 

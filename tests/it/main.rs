@@ -14,6 +14,7 @@ mod mail;
 mod manners;
 mod newcomer;
 mod peers;
+mod plan;
 mod platforms;
 mod priority;
 mod readme;

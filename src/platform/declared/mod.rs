@@ -22,15 +22,16 @@ use crate::platform::declared::compose::composer::{Composer, Moment};
 use crate::platform::declared::definition::content::Part;
 use crate::platform::declared::definition::reply::Scope;
 use crate::platform::declared::definition::sign::How;
-use crate::platform::declared::definition::{Build, Definition, Phone};
+use crate::platform::declared::definition::{Build, Definition, Family, Phone};
 use crate::platform::declared::judge::Judge;
 use crate::platform::declared::memory::Memory;
 use crate::platform::declared::token::Vault;
 use crate::platform::http::{Call, Client, Tuning};
 use crate::platform::sign::jwt::ServiceAccount;
-use crate::platform::{Capability, LaneKey, Opening, Platform, Share};
+use crate::platform::{Capability, LaneKey, Opening, Platform, Share, Sms};
 use crate::problem::Problem;
 use crate::recipient::Address;
+use crate::sms::segments::Encoding;
 
 pub mod account;
 pub mod capability;
@@ -291,6 +292,15 @@ impl Platform for Declared {
 
     fn share(&self, delivery: &Delivery) -> Option<Share> {
         self.composer.share(delivery)
+    }
+
+    fn sms(&self, message: &Message) -> Option<Sms> {
+        let sms = self.definition.message.sms.is_some() || self.definition.family == Some(Family::Sms);
+        sms.then_some(())?;
+        Some(self.composer.segments(message).map_or(Sms::Unknown, |segments| Sms::Parts {
+            alphabet: if segments.encoding == Encoding::Gsm7 { "gsm7" } else { "ucs2" },
+            parts: segments.parts,
+        }))
     }
 
     fn most_bytes(&self) -> Option<usize> {

@@ -3,6 +3,7 @@
 use crate::delivery::DeliveryId;
 use crate::error::{ErrorKind, SendError};
 use crate::message::{Body, Message};
+use crate::platform::Sms;
 use crate::sms::alphabet::{gsm7, ucs2};
 use crate::sms::segments::{Counting, Encoding, Reference, split};
 
@@ -80,6 +81,26 @@ pub(super) fn parts(text: &str, settings: &Settings, id: &DeliveryId) -> Result<
         Part { esm_class: WITH_HEADER, data_coding, message, payload: false }
     };
     Ok((1..=count).zip(&pieces).map(part).collect())
+}
+
+/// What the text is charged as: a payload is parted by the service.
+pub(super) fn charged(message: &Message, settings: &Settings) -> Sms {
+    let Ok(text) = text(message) else { return Sms::Unknown };
+    let alphabet = match settings.coding {
+        Coding::Auto if Counting::Reference8.encoding(text) == Encoding::Ucs2 => "ucs2",
+        Coding::Ucs2 => "ucs2",
+        Coding::Auto | Coding::Gsm7 => "gsm7",
+        Coding::Ia5 => "ia5",
+        Coding::Latin1 => "latin1",
+    };
+    let parts = match alphabet {
+        "ucs2" => wide(text).len(),
+        "gsm7" => split(text, Counting::Reference8).len(),
+        "ia5" => octets(text.as_bytes(), (160, 153)).len(),
+        // One octet a letter; what has others was refused before.
+        _ => octets(&vec![0; text.chars().count()], OCTETS).len(),
+    };
+    Sms::Parts { alphabet, parts }
 }
 
 /// What tells the parts of one message from those of the next: the same at every try of the same delivery.

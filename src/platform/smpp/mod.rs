@@ -13,7 +13,7 @@ use crate::config::account::AccountConfig;
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::{ErrorKind, SendError};
 use crate::message::Message;
-use crate::platform::{Addressing, Batching, Capability, LaneKey, Opening, Platform, Wants};
+use crate::platform::{Addressing, Batching, Capability, LaneKey, Opening, Platform, Sms, Wants};
 use crate::problem::Problem;
 use crate::recipient::Address;
 use crate::sms::number;
@@ -140,6 +140,10 @@ impl Platform for Smpp {
 
     fn examine(&self, to: &Address, message: &Message) -> Result<(), SendError> {
         self.made(to, message, &DeliveryId::derive("", "", "")).map(|_| ())
+    }
+
+    fn sms(&self, message: &Message) -> Option<Sms> {
+        Some(content::charged(message, self.settings()))
     }
 
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Verdicts> {

@@ -28,6 +28,7 @@ use crate::platform::declared::text::find::Scope;
 use crate::platform::http::{Call, Url};
 use crate::problem::Problem;
 use crate::recipient::Address;
+use crate::sms::segments::{Segments, count_as};
 
 /// Makes the requests of one account. It holds secrets, and so has no `Debug`.
 pub struct Composer {
@@ -273,6 +274,15 @@ impl Composer {
             self.call(to, id.as_str(), 1, message, &moment)?;
         }
         Ok(())
+    }
+
+    /// The parts of the text, where the request carries it; otherwise the service makes one that only it knows.
+    pub fn segments(&self, message: &Message) -> Option<Segments> {
+        let content = Content::new(message, &self.definition.fields.0);
+        let recipe = &self.recipes[self.choose(&content).ok()?];
+        let text = content.words("text");
+        let sent = !text.is_empty() && recipe.names.iter().any(|name| name == "text");
+        sent.then(|| count_as(text, self.known.counting()))
     }
 
     /// The request of one delivery at this moment.

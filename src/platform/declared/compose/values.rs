@@ -93,6 +93,11 @@ impl Known {
         format!("{:032x}", rng.u128(..))
     }
 
+    /// How the parts of an SMS are counted.
+    pub fn counting(&self) -> Counting {
+        if self.mainland { Counting::Mainland } else { Counting::default() }
+    }
+
     /// The idempotency key of an id.
     pub fn idem(&self, id: &str) -> String {
         match self.format {
@@ -172,8 +177,7 @@ impl Known {
             "reply_to.name" => json!(mailbox(answers()).0),
             "reply_to.email" => json!(mailbox(answers()).1),
             "sms" => {
-                let counting = if self.mainland { Counting::Mainland } else { Counting::default() };
-                let segments = count_as(content.words("text"), counting);
+                let segments = count_as(content.words("text"), self.counting());
                 let encoding = if segments.encoding == Encoding::Gsm7 { "gsm7" } else { "ucs2" };
                 json!({ "encoding": encoding, "parts": segments.parts })
             }

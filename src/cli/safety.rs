@@ -39,7 +39,7 @@ pub struct GuardFlags {
     #[arg(long, value_name = "KEY")]
     pub name: Option<String>,
     /// What to do while another process has that name [default: fail]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", requires = "name")]
     pub lock: Option<Lock>,
     /// Send although the same list went out through the same template lately (or under the same --name)
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `notify batch`: a template to every row of a list.
 
+use super::begin::begin;
 use super::launch::{self, Order};
 use super::oneoff;
 use super::open;
@@ -28,5 +29,5 @@ pub(crate) async fn run(global: &Global, mut args: Batch) -> Result<Exit, Failur
         name: None,
         url: adopted.url,
     };
-    launch::launch(&scene, order, &args.flow, &args.new).await
+    begin(&scene, order, &args.flow, &args.new).await
 }

@@ -51,7 +51,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Option<&std::path::Path>) -> Result<Desk, Failure> {
     let mut settings = Settings::new(config, global, asked.content, asked.target, asked.flow.unwrap_or(&FlowFlags::default()))?;
     if asked.flow.is_some() {
-        job::safety::settle(&mut settings, jiff::Timestamp::now())?;
+        job::safety::settle(&mut settings.schedule, &settings.safeguards, jiff::Timestamp::now())?;
     }
     let read = job::read_options(config, &settings, asked.input, asked.key.clone(), job::constants(asked.content)?)?;
     let constants: Vec<String> = read.constants.keys().cloned().collect();
@@ -119,7 +119,7 @@ fn policy(
 ) -> Result<Policy, Failure> {
     let (state_dir, now) = (launch::state_dir(global)?, jiff::Timestamp::now());
     if crate::state::store::path(&state_dir).exists() {
-        return job::safety::policy(config, settings, accounts, &state_dir, now, columns);
+        return job::safety::policy(config, &settings.schedule, &settings.safeguards, accounts, &state_dir, now, columns);
     }
     let timetable = Timetable::open(&settings.schedule, now, columns).map_err(|what| Failure::new(Exit::Usage, what))?;
     Ok(Policy { timetable, ..Policy::default() })

@@ -23,8 +23,8 @@ use crate::state::known::{Known, Print, Runs};
 
 /// How often a name is asked for while another process has it.
 const EVERY: Duration = Duration::from_millis(100);
-/// So many days long a list is not sent again unless the config says otherwise.
-const DAYS: u32 = 7;
+/// So many days long a list is not sent again unless the config says otherwise. Less than a week: what goes out every Monday is no repetition.
+const DAYS: u32 = 6;
 
 /// Whether this process may work under its name.
 pub(crate) enum Named {
@@ -75,7 +75,7 @@ pub(crate) async fn take(scene: &Scene<'_>, name: Option<&str>, lock: Option<Loc
                     Lock::Wait => {}
                 }
             }
-            Err(other) => return Err(super::launch::lock_failure(other)),
+            Err(other) => return Err(Failure::new(Exit::Disk, other)),
         }
         // For as long as the other one needs: that is what was asked for. Ctrl-C ends it.
         tokio::time::sleep(EVERY).await;
@@ -178,8 +178,8 @@ pub(crate) fn compare(scene: &Scene<'_>, asked: &Asked<'_>, new: &NewRunFlags) -
 fn before(scene: &Scene<'_>, named: &[Known], print: &Print, name: &str) -> Result<Option<Verdict>, Failure> {
     for known in named.iter().filter(|known| known.print.as_ref() == Some(print)) {
         let folder = gone_or(scene, known, name)?;
-        let manifest = folder.manifest().map_err(super::launch::folder_failure)?;
-        let summary = super::status::summary(&folder, &manifest);
+        let manifest = folder.manifest().map_err(|error| Failure::new(Exit::BadInput, error))?;
+        let summary = Summary::of(&folder);
         let Some(tally) = &summary.tally else { return Ok(Some(Verdict::Resumes(Box::new(manifest)))) };
         if summary.ended.is_none() || tally.pending() > 0 || tally.undecided > 0 {
             return Ok(Some(Verdict::Resumes(Box::new(manifest))));
@@ -264,7 +264,7 @@ fn others(scene: &Scene<'_>, runs: &Runs, asked: &Asked<'_>, lineage: &str, name
             }
             continue;
         };
-        let manifest = folder.manifest().map_err(super::launch::folder_failure)?;
+        let manifest = folder.manifest().map_err(|error| Failure::new(Exit::BadInput, error))?;
         let theirs: Option<Settings> = serde_json::from_value(manifest.settings.clone()).ok();
         // What went to somebody else has not reached anybody.
         if theirs.is_some_and(|theirs| theirs.safeguards.redirect_to != asked.settings.safeguards.redirect_to) {

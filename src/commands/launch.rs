@@ -10,7 +10,7 @@ use super::attend::{self, Attendance};
 use super::detach::Handover;
 use super::guard::{self, Asked, Line, Named, Verdict};
 use super::open::{Scene, note, say};
-use crate::cli::{FlowFlags, Global, NewRunFlags, Resume};
+use crate::cli::{FlowFlags, Global, NewRunFlags};
 use crate::control;
 use crate::control::Order as Wanted;
 use crate::exit::{Exit, Failure};
@@ -19,7 +19,7 @@ use crate::job::accounts::open_accounts;
 use crate::job::{self, Pinned, Settings, planned};
 use crate::journal::events::{self, Event};
 use crate::journal::folder::{Ending, FolderError, Manifest, RunFolder, SCHEMA, new_run_id};
-use crate::journal::lock::LockError;
+use crate::journal::lock::{LockError, RunLock};
 use crate::journal::reader::Reader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
@@ -64,8 +64,21 @@ pub(crate) struct Order {
     pub url: Option<String>,
 }
 
+/// What became of a list.
+pub(crate) enum Launched {
+    /// There is nothing more to do.
+    Over(Exit),
+    /// It is that of a run of the same name, which is not finished: that one is to be resumed.
+    GoesOn {
+        run: String,
+        url: Option<String>,
+        /// The name, which this process has.
+        named: Option<RunLock>,
+    },
+}
+
 /// Takes a new list from its first byte to the report.
-pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Exit, Failure> {
+pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, new: &NewRunFlags) -> Result<Launched, Failure> {
     let Order { command, input, mut read, template, mut settings, lineage, parent, skip_invalid, stream, name, url } = order;
     if stream && (new.money.max_cost.is_some() || scene.config.defaults.max_cost.is_some()) {
         let what = "what a stream will cost cannot be known before it ends: --max-cost (defaults.max_cost) and --stream exclude each other";
@@ -78,10 +91,10 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     let looked = jiff::Timestamp::now();
     settings.begin_with(&new.canary);
     settings.safeguards = job::safety::safeguards(&new.guard, &flow.time, &scene.config.defaults);
-    job::safety::settle(&mut settings, looked)?;
+    job::safety::settle(&mut settings.schedule, &settings.safeguards, looked)?;
     let run_name = settings.safeguards.name.clone().filter(|_| !new.dry_run);
     let held_name = match guard::take(scene, run_name.as_deref(), new.guard.lock).await? {
-        Named::Busy => return Ok(Exit::Done),
+        Named::Busy => return Ok(Launched::Over(Exit::Done)),
         Named::Held(lock) => Some(lock),
         Named::Nameless => None,
     };
@@ -137,27 +150,28 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
-    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
+    let mut policy = job::safety::policy(
+        scene.config,
+        &settings.schedule,
+        &settings.safeguards,
+        &opened.accounts,
+        &scene.state_dir,
+        looked,
+        &spooled.columns,
+    )?;
     let print = if stream { None } else { Some(guard::print_of(scene, &settings, &spooled, &pinned, &folder)?) };
     let harmless = opened.accounts.iter().all(|account| account.platform.capability().harmless);
     let asked = Asked { command, id: &id, settings: &settings, print, lineage, parent: parent.as_deref(), harmless };
     let line = match guard::compare(scene, &asked, new)? {
         Verdict::Begins(line) => line,
-        Verdict::Done(what) => return Ok(guard::done(scene, flow, &what)),
+        Verdict::Done(what) => return Ok(Launched::Over(guard::done(scene, flow, &what))),
         Verdict::Resumes(manifest) => {
             // What was read was only looked at.
             drop((lock, unborn));
             note(scene, &format!("resuming run {} (--name)", manifest.id));
             let by_url =
                 manifest.settings.get("by_url").and_then(|names| names.as_array()).is_some_and(|names| !names.is_empty());
-            let args = Resume {
-                run: Some(manifest.id.clone()),
-                via: url.filter(|_| by_url),
-                flow: flow.clone(),
-                reason: None,
-                taken_over: false,
-            };
-            return Box::pin(super::resume::under(scene.global, args, held_name)).await;
+            return Ok(Launched::GoesOn { run: manifest.id, url: url.filter(|_| by_url), named: held_name });
         }
     };
     let Line { lineage, others: line } = line;
@@ -188,7 +202,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     // All of it went out already, under this name or as a retry.
     if found.already > 0 && found.good == 0 && found.bad == 0 {
         let who = run_name.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
-        return Ok(guard::done(scene, flow, &format!("{who}all {} were sent before: nothing to do", rows(found.already))));
+        let what = format!("{who}all {} were sent before: nothing to do", rows(found.already));
+        return Ok(Launched::Over(guard::done(scene, flow, &what)));
     }
     let census = std::mem::take(&mut found.census);
     let plan = planned::of(scene.config, &preparer, found.counts(), census, &jiff::Zoned::now());
@@ -196,7 +211,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     if new.dry_run {
         let first = found.first.as_ref().map(|first| &first.delivery);
         say(&format!("{}Dry run: nothing was sent.", shown(&plan, first)));
-        return Ok(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done });
+        return Ok(Launched::Over(if found.bad > 0 { Exit::SomeFailed } else { Exit::Done }));
     }
     confirm(scene, flow, &preparer, &found, &plan, stream)?;
 
@@ -242,7 +257,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         // So is the name.
         drop((ready, preparer, held_name));
         let handover = Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
-        return handover.give(lock).await;
+        return handover.give(lock).await.map(Launched::Over);
     }
 
     let follower = Follower::create(&folder, &manifest).map_err(report_failure)?;
@@ -257,7 +272,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     )
     .await?;
     drop((lock, held_name));
-    Ok(exit)
+    Ok(Launched::Over(exit))
 }
 
 /// Reads the whole list. On a terminal an ambiguous encoding is asked about, elsewhere it is refused with the flag to add.

@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure};
 mod ask;
 mod attend;
 mod batch;
+mod begin;
 mod check;
 mod completions;
 pub mod config;

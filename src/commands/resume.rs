@@ -111,14 +111,22 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
     };
     // Whoever goes on under a profile for testers means it.
     settings.safeguards.redirect_to = settings.safeguards.redirect_to.take().or_else(|| config.defaults.redirect_to.clone());
-    job::safety::settle(&mut settings, jiff::Timestamp::now())?;
+    job::safety::settle(&mut settings.schedule, &settings.safeguards, jiff::Timestamp::now())?;
 
     let (own, others) = Pinned::of(&folder)?.compile(&settings)?;
     let opening = settings.opening(&config, &manifest.id, &manifest.out);
     let opened = open_accounts(&config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
     let begun = manifest.created.parse().unwrap_or_else(|_| jiff::Timestamp::now());
     let columns = Spool::open(folder.spool_dir()).map_err(|problem| Failure::new(Exit::Disk, problem))?.columns().to_vec();
-    let mut policy = job::safety::policy(&config, &settings, &opened.accounts, &scene.state_dir, begun, &columns)?;
+    let mut policy = job::safety::policy(
+        &config,
+        &settings.schedule,
+        &settings.safeguards,
+        &opened.accounts,
+        &scene.state_dir,
+        begun,
+        &columns,
+    )?;
     let digest = manifest.template.as_ref().map(|template| template.digest.as_str());
     let line = guard::others_of(&scene, &manifest, &settings)?;
     policy.sent = guard::gather(&scene, &args.flow, &folder, &line, digest)?;

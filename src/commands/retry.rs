@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::begin::begin;
 use super::launch::{self, Order};
 use super::oneoff;
 use super::open;
@@ -95,7 +96,7 @@ pub(crate) async fn run(global: &Global, mut args: Retry) -> Result<Exit, Failur
         name: Some(name),
         url: adopted.url,
     };
-    let exit = launch::launch(&scene, order, &args.flow, &args.new).await;
+    let exit = begin(&scene, order, &args.flow, &args.new).await;
     drop((made, filtered));
     exit
 }

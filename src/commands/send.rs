@@ -4,6 +4,7 @@ use std::io::Read;
 
 use serde_json::json;
 
+use super::begin::begin;
 use super::launch::{self, Order};
 use super::oneoff;
 use super::open;
@@ -79,5 +80,5 @@ pub(crate) async fn run(global: &Global, mut args: Send) -> Result<Exit, Failure
         name: None,
         url,
     };
-    launch::launch(&scene, order, &args.flow, &args.new).await
+    begin(&scene, order, &args.flow, &args.new).await
 }

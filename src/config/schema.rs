@@ -77,7 +77,7 @@ pub const DEFAULTS: [Key; 40] = [
     key("tz_column", "a column", "_tz"),
     key("expires", "a length of time", ""),
     key("lock", "wait, fail or skip", "fail"),
-    key("duplicate_days", "a number", "7"),
+    key("duplicate_days", "a number", "6"),
     key("redirect_to", "an address", ""),
     key("allow_domain", "a domain or a list of them", ""),
     key("suppress_gone", "true or false", "false"),

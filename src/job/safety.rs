@@ -10,7 +10,6 @@ use crate::cli::safety::{GuardFlags, TimeFlags};
 use crate::config::Config;
 use crate::config::defaults::Defaults;
 use crate::exit::{Exit, Failure};
-use crate::job::Settings;
 use crate::policy::suppression::Suppression;
 use crate::policy::{Allowed, Policy, Safeguards};
 use crate::recipient::Address;
@@ -60,13 +59,12 @@ pub fn safeguards(guard: &GuardFlags, time: &TimeFlags, defaults: &Defaults) -> 
 ///
 /// # Errors
 /// A moment, a window, a zone or a domain that cannot be read: exit 2.
-pub fn settle(settings: &mut Settings, now: Timestamp) -> Result<(), Failure> {
+pub fn settle(schedule: &mut Schedule, safeguards: &Safeguards, now: Timestamp) -> Result<(), Failure> {
     let usage = |what: String| Failure::new(Exit::Usage, what);
-    Allowed::new(&settings.safeguards.allow_domains).map_err(usage)?;
-    if settings.safeguards.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
+    Allowed::new(&safeguards.allow_domains).map_err(usage)?;
+    if safeguards.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
         return Err(usage("--name: the name is empty".to_owned()));
     }
-    let schedule = &mut settings.schedule;
     Timetable::open(schedule, now, &[]).map_err(usage)?;
     if let Some(at) = &mut schedule.at {
         let zone = schedule.tz.as_deref().map_or(Ok(jiff::tz::TimeZone::system()), crate::schedule::zone).map_err(usage)?;
@@ -81,14 +79,14 @@ pub fn settle(settings: &mut Settings, now: Timestamp) -> Result<(), Failure> {
 /// The suppression list cannot be read (exit 4), or an account cannot send to where everything is to go (exit 2).
 pub fn policy(
     config: &Config,
-    settings: &Settings,
+    schedule: &Schedule,
+    safeguards: &Safeguards,
     accounts: &[Account],
     state_dir: &Path,
     begun: Timestamp,
     columns: &[String],
 ) -> Result<Policy, Failure> {
     let usage = |what: String| Failure::new(Exit::Usage, what);
-    let safeguards = &settings.safeguards;
     let suppression = Suppression::open(state_dir).map_err(|error| {
         let what = format!(
             "the suppression list cannot be read, so nothing is sent: {error}\n  --> {}",
@@ -112,7 +110,7 @@ pub fn policy(
         }
         Some(allowed)
     };
-    let timetable = Timetable::open(&settings.schedule, begun, columns).map_err(usage)?;
+    let timetable = Timetable::open(schedule, begun, columns).map_err(usage)?;
     Ok(Policy { timetable, suppression: Some(suppression), sent: None, redirect, allowed })
 }
 

@@ -140,7 +140,7 @@ impl<'a> Telling<'a> {
             attempts: known.map_or(0, |known| known.attempts),
             possible_duplicate: known.is_some_and(|known| known.possible_duplicate),
             receipt: known.and_then(|known| known.receipt.as_deref()),
-            delivery_id: recipient.and_then(|recipient| self.delivery_id(recipient, account)).map(DeliveryText),
+            delivery_id: recipient.map(|recipient| DeliveryText(self.delivery_id(recipient))),
             not_before: known.and_then(|known| known.due).map(|due| due.to_string()),
             at: known.map(|known| known.at.to_string()),
             meta: recipient.map(meta).unwrap_or_default(),
@@ -165,7 +165,7 @@ impl<'a> Telling<'a> {
         put("row", Some((row.position.row + 1).into()));
         put("line", Some(row.place.line.into()));
         put("key", recipient.map(|recipient| recipient.key.as_str().into()));
-        put("id", recipient.and_then(|r| self.delivery_id(r, Some(&known.account))).map(|id| id.as_str().into()));
+        put("id", recipient.map(|recipient| self.delivery_id(recipient).as_str().into()));
         // A bad row may have been bad because of its `_via`: which account it is for is read again from its own columns.
         put("account", recipient.map(|_| (*known.account).into()));
         put("template", template.or(of_run.map(|t| t.name.as_str())).map(Value::from));
@@ -204,10 +204,10 @@ impl<'a> Telling<'a> {
         cells
     }
 
-    fn delivery_id(&self, recipient: &Recipient, account: Option<&str>) -> Option<DeliveryId> {
-        let account = account.unwrap_or(&recipient.via);
+    /// By the name of the route, as it was sent: whichever account of a pool took it, the row is the same.
+    fn delivery_id(&self, recipient: &Recipient) -> DeliveryId {
         let carried = recipient.delivery_id.as_deref().and_then(DeliveryId::parse);
-        Some(carried.unwrap_or_else(|| DeliveryId::derive(&self.manifest.lineage, &recipient.key, account)))
+        carried.unwrap_or_else(|| DeliveryId::derive(&self.manifest.lineage, &recipient.key, &recipient.via))
     }
 }
 

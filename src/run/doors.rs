@@ -6,6 +6,7 @@ use crate::delivery::{Delivery, Outcome};
 use crate::error::{ErrorKind, SendError};
 use crate::journal::events::{self, Event};
 use crate::journal::reader::Reader as JournalReader;
+use crate::journal::table::Known;
 use crate::journal::{Mark, Record};
 use crate::lane::{Place, Ready, Ticket};
 use crate::platform::LaneKey;
@@ -186,7 +187,8 @@ impl Flow<'_> {
         }
         let known = JournalReader::open(&self.rules.folder).and_then(|mut reader| reader.outcome(position));
         // What cannot be read is taken for the worse of the two.
-        let doubtful = known.map_or(true, |known| known.is_some_and(|known| known.kind == Some(ErrorKind::InDoubt)));
+        let in_doubt = |known: Known| known.kind == Some(ErrorKind::InDoubt) || known.possible_duplicate;
+        let doubtful = known.map_or(true, |known| known.is_some_and(in_doubt));
         let mark = if doubtful {
             let what = format!("not tried again ({skip}); nobody knows whether the try before was sent");
             let outcome = Outcome::Failed(SendError::new(ErrorKind::InDoubt, what));

@@ -30,6 +30,10 @@ pub fn parse(text: &str, zone: &TimeZone, base: Timestamp) -> Result<Timestamp, 
     if let Ok(zoned) = text.parse::<Zoned>() {
         return Ok(zoned.timestamp());
     }
+    // A zone that nobody knows must not be passed over.
+    if text.contains('[') {
+        return Err(bad());
+    }
     let at = |local: DateTime| zone.to_ambiguous_timestamp(local).compatible().map_err(|_| bad());
     // A date comes first, and a time alone has colons.
     if text.contains('-') {

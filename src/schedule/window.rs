@@ -129,7 +129,7 @@ fn read_day(word: &str) -> Result<Weekday, String> {
     let small = word.trim().to_ascii_lowercase();
     let found = DAYS
         .iter()
-        .find(|(short, long, _)| small == *short || (small.len() > 3 && long.starts_with(small.as_str())) || small == *long);
+        .find(|(short, long, _)| small == *short || (small.len() > 1 && long.starts_with(small.as_str())) || small == *long);
     found.map(|(.., day)| *day).ok_or_else(|| format!("\"{}\" is no day (Mon Tue Wed Thu Fri Sat Sun)", word.trim()))
 }
 
@@ -235,6 +235,7 @@ mod tests {
             ("Mon Wed 08:00-12:00", "2026-11-25T09:00", true),
             ("fri-mon 8:00-9:00", "2026-11-29T08:30", true),
             ("fri-mon 8:00-9:00", "2026-11-24T08:30", false),
+            ("Mo-We,Th 8-9", "2026-11-26T08:30", true),
             ("Thursday 8-9", "2026-11-26T08:59", true),
             ("Mon - Fri 20:00-24:00", "2026-11-23T23:59:59", true),
             ("Mon 20:00-00:00", "2026-11-24T00:00", false),
@@ -250,7 +251,7 @@ mod tests {
             ("", "nothing in it"),
             (" ; ", "nothing in it"),
             ("Mon-Fri", "days without a time"),
-            ("Mo 08:00-18:00", "\"Mo\" is no day"),
+            ("Mx 08:00-18:00", "\"Mx\" is no day"),
             ("Mon-Fri 08:00", "no span"),
             ("Mon 08:00-25:00", "\"25:00\" is no time"),
             ("Mon 08:60-09:00", "\"08:60\" is no time"),

@@ -80,7 +80,7 @@ impl Runs {
     pub fn note(&mut self, run: &Known, looked: i64, though: bool) -> rusqlite::Result<Option<Known>> {
         let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if let (Some(print), false) = (&run.print, though) {
-            let sql = format!("{COLUMNS} WHERE print = ?1 AND began >= ?2 LIMIT 1");
+            let sql = format!("{COLUMNS} WHERE print = ?1 AND began >= ?2 AND name IS NULL LIMIT 1");
             let other = change.query_row(&sql, params![print.as_slice(), looked], read).optional()?;
             if other.is_some() {
                 return Ok(other);

@@ -134,7 +134,8 @@ fn duplicates_are_skipped_and_counted() {
     assert_eq!(sink.taken().len(), 2);
     let report = world.json("out/report.json");
     assert_eq!((&report["sent"], &report["skipped"], &report["total_messages"]), (&2.into(), &1.into(), &3.into()));
-    world.notify(&["batch", "twice.csv", "-t", "hello", "--yes", "--out", "all", "--dedupe", "off"]).code(0);
+    // The same list once more, on purpose.
+    world.notify(&["batch", "twice.csv", "-t", "hello", "--yes", "--out", "all", "--dedupe", "off", "--again"]).code(0);
     assert_eq!(sink.taken().len(), 5);
 }
 

@@ -365,7 +365,7 @@ fn a_redirected_run_reaches_one_address_only() {
     }
     // The trial is not the run: it may follow at once.
     send(&world, &[]).code(0);
-    assert!(recipients(&sink).contains(&"ann@example.com".to_owned()));
+    assert!(recipients(&sink).iter().any(|to| to.contains("ann@example.com")), "{:?}", recipients(&sink));
     // An account that cannot send there refuses all of it.
     send(&world, &["--redirect-to", "not an address"]).code(2).err_has("--redirect-to");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::account::AccountConfig;
 use crate::limit::pace::{self, Pace};
 use crate::limit::{Quota, Scope, Unit};
+use crate::permits::{Permits, Shared};
 use crate::platform::{Batching, LaneKey, Opening, Platform, registry};
 use crate::problem::Problem;
 use crate::recipient::Address;
@@ -29,8 +30,13 @@ pub struct Account {
     pub batch: usize,
     /// What its pace is made from; the run's own rate is the last.
     pub quotas: Vec<Quota>,
-    /// The run's own rate (`--rate`), which may be set anew while the run lasts.
+    /// The run's own rate (`--rate`), which this run keeps for itself.
     own: Option<Quota>,
+    /// A hash of the endpoint and its credential, whatever the account is called: who shares it shares limits and waits.
+    pub identity: Arc<str>,
+    /// With whom it counts what an address had: all accounts of its kind where the user set the limits, since a person is the same
+    /// person to all of them; itself alone where the platform brought them along, since a service counts each client.
+    counts_with: Arc<str>,
     /// What words of its replies hold up.
     pub shaping: Arc<[Rule]>,
     /// What its lanes are told apart by, beside the platform's own key.
@@ -70,15 +76,21 @@ impl Account {
         let most = |quota: &Quota| if quota.rolls() { quota.count.get() } else { quota.burst.get() };
         let batch = narrow.map(|quota| most(quota) as usize).min().map_or(batch, |burst| batch.min(burst));
         let shaping = presets::rules_of(config.shaping.as_ref(), config.platform == "smtp", config.provider()).into();
-        let (name, kind) = (config.name.clone(), config.platform.clone());
-        Ok(Account { name, kind, platform, width, batch, quotas, own, shaping, finest })
+        let (name, kind, identity) = (config.name.clone(), config.platform.clone(), Arc::from(config.identity()));
+        let identity: Arc<str> = identity;
+        let counts_with = if config.limits.is_some() { Arc::from(kind.as_str()) } else { identity.clone() };
+        Ok(Account { name, kind, platform, width, batch, quotas, own, identity, counts_with, shaping, finest })
     }
 
-    /// The pace of this account, at its start.
-    pub fn pace(&self) -> Pace {
-        let mut pace = Pace::new(self.declared());
-        pace.set_own(self.own);
-        pace
+    /// The permits of this account: shared with other processes, or of this one alone.
+    pub fn permits(&self, shared: Option<&Shared>) -> Permits {
+        match shared.filter(|_| Permits::are_shared(self.declared())) {
+            None => Permits::alone(self.declared(), self.own),
+            Some(shared) => {
+                let whose = (&*self.identity, &*self.counts_with);
+                Permits::shared(shared, self.declared(), self.own, whose, (self.width.max(1), self.batch.max(1)))
+            }
+        }
     }
 
     /// The limits that hold whatever is set for the run: the account's or the platform's.

@@ -142,7 +142,8 @@ impl Progress {
             self.event(&told);
         }
         let of = event.account.as_deref().map(|account| format!("{account}: ")).unwrap_or_default();
-        self.say(&format!("{of}{} {}", event.what.replace('_', " "), event.why.as_deref().unwrap_or_default()));
+        let why = event.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        self.say(&format!("{of}{}{why}", event.what.replace('_', " ")));
     }
 
     /// A line for people, above the bar.

@@ -66,6 +66,8 @@ pub struct Rules {
     pub batch_size: usize,
     /// A wait longer than this, of a row, a lane or an account, leaves its rows pending; where only such rows are left the run ends.
     pub max_wait: Duration,
+    /// A limit that is used up is waited for, however long that takes (`--wait-quota`).
+    pub wait_quota: bool,
     /// How long a drain may take.
     pub grace: Duration,
     /// When the run ends, finished or not.

@@ -2,6 +2,7 @@
 //!
 //! Advice, and never a reason to stop: where `state.db` cannot be used, a run goes on by what it hears itself.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,6 +18,8 @@ const EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Shared {
     holds: Option<Holds>,
+    /// What this run has told or heard, so that it hears each wait once; what is over is forgotten.
+    known: HashMap<HoldKey, i64>,
     next: Instant,
 }
 
@@ -26,12 +29,13 @@ impl Shared {
         let harmless = preparer.harmless();
         let open =
             || Holds::open(&rules.state_dir).inspect_err(|error| tracing::warn!(%error, "waits are not shared with other runs"));
-        Shared { holds: if harmless { None } else { open().ok() }, next: Instant::now() }
+        Shared { holds: if harmless { None } else { open().ok() }, known: HashMap::new(), next: Instant::now() }
     }
 
     /// The service named this wait.
     pub fn tell(&mut self, key: HoldKey, wait: Duration) {
         let until = now().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        self.known.entry(key).and_modify(|known| *known = until.max(*known)).or_insert(until);
         if let Some(Err(error)) = self.holds.as_ref().map(|holds| holds.hold(key, until)) {
             tracing::warn!(%error, "a wait is not shared with other runs");
         }
@@ -46,8 +50,11 @@ impl Shared {
             tracing::warn!(%error, "the waits of other runs cannot be read");
             Vec::new()
         });
+        let known = &mut self.known;
+        known.retain(|_, until| *until > now);
         found
             .into_iter()
+            .filter(|(key, until)| known.insert(*key, *until).is_none_or(|before| before < *until))
             .map(|(key, until)| (key, Duration::from_millis(u64::try_from(until - now).unwrap_or_default())))
             .collect()
     }

@@ -15,6 +15,7 @@ use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
 pub mod control;
+pub mod pace;
 pub mod plan;
 pub mod priority;
 pub mod recovery;
@@ -295,6 +296,9 @@ pub struct FlowFlags {
     /// A further limit for this run, such as 10/s or 100/min
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Quota>,
+    /// At limits of hours and days.
+    #[command(flatten)]
+    pub pace: pace::PaceFlags,
     /// End the run after this time, finished or not; it can be resumed
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Time")]
     pub deadline: Option<Duration>,

@@ -136,6 +136,7 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
             job::check_columns(template, &opened.accounts, &spooled.columns)?;
         }
     }
+    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
     let print = if stream { None } else { Some(guard::print_of(scene, &settings, &spooled, &pinned, &folder)?) };
     let harmless = opened.accounts.iter().all(|account| account.platform.capability().harmless);
     let asked = Asked { command, id: &id, settings: &settings, print, lineage, parent: parent.as_deref(), harmless };
@@ -159,7 +160,6 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
         }
     };
     let Line { lineage, others: line } = line;
-    let mut policy = job::safety::policy(scene.config, &settings, &opened.accounts, &scene.state_dir, looked, &spooled.columns)?;
     let digest = pinned.own.as_ref().map(|files| files.digest.as_str());
     policy.sent = guard::gather(scene, flow, &folder, &line, digest)?;
     if let Some(to) = &policy.redirect {
@@ -238,7 +238,8 @@ pub(crate) async fn launch(scene: &Scene<'_>, order: Order, flow: &FlowFlags, ne
     unborn.born();
     if flow.hooks.detach {
         // Ports are for the process that goes on.
-        drop((ready, preparer));
+        // So is the name.
+        drop((ready, preparer, held_name));
         let handover = Handover { global: scene.global, state_dir: &scene.state_dir, folder: &folder, url, json: flow.json };
         return handover.give(lock).await;
     }
@@ -399,12 +400,18 @@ pub(crate) async fn go(scene: &Scene<'_>, flow: &FlowFlags, going: Going<'_>) ->
     // An account that was halted while others of its pool did its work is told even then.
     if !silent || !reasons.is_empty() {
         let mut stderr = std::io::stderr().lock();
-        for reason in &reasons {
+        // Under -q the one line says it.
+        let one_line = scene.global.quiet && !silent && written.is_ok();
+        for reason in reasons.iter().filter(|_| !one_line) {
             let _ = writeln!(stderr, "{reason}");
         }
         // Without a report there is none to name; why not is told below.
         if written.is_ok() && !silent {
-            let _ = write!(stderr, "{}", text::summary(manifest, &ending, &tally, &paths));
+            let told = match scene.global.quiet {
+                true => text::brief(manifest, &ending, &tally, &paths, &reasons),
+                false => text::summary(manifest, &ending, &tally, &paths),
+            };
+            let _ = write!(stderr, "{told}");
         }
     }
     attendance.end(manifest, &ending, &tally, &summary).await;

@@ -48,8 +48,7 @@ pub(crate) fn run(global: &Global, args: &Prune) -> Result<Exit, Failure> {
     if !global.quiet {
         let unfinished = if unfinished > 0 { format!(", {} not finished", grouped(unfinished)) } else { String::new() };
         let verb = if args.dry_run { "would go" } else { "removed" };
-        let stay = all.len() as u64 - removed;
-        open::say(&format!("{} runs {verb}, {} stay{unfinished}", grouped(removed), grouped(stay)));
+        open::say(&format!("{} of {} runs {verb}{unfinished}", grouped(removed), grouped(all.len() as u64)));
     }
     Ok(Exit::Done)
 }

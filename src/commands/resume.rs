@@ -194,6 +194,8 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
         detach::leave(&folder, &settings)?;
         let url = oneoff::written(args.via.as_deref())?.filter(|_| !settings.by_url.is_empty());
         let handover = Handover { global: &global, state_dir: &scene.state_dir, folder: &folder, url, json: args.flow.json };
+        // The name is for the process that goes on.
+        drop(named);
         return handover.give(lock).await;
     }
     if begun {

@@ -4,12 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::literal::is_secret_key;
+use super::secret::{Reference, Secret};
 use super::sentence::{Misfit, retold};
 use super::typed;
 use crate::limit::Quota;
 use crate::problem::{Problem, did_you_mean};
 use crate::recovery::presets::{self, Provider};
 use crate::recovery::shaping::Shaping;
+use crate::state::holds::HoldKey;
 
 /// An account as written. The platform's own keys stay a tree until the platform reads them.
 #[derive(Clone)]
@@ -27,6 +29,9 @@ pub struct AccountConfig {
     /// Every other key, for the platform. Paths of files are absolute by now.
     pub settings: serde_yaml::Mapping,
 }
+
+/// Keys that say to whom an account speaks, beside those of secrets.
+const WHERE: [&str; 8] = ["url", "base", "host", "server", "user", "username", "command", "from_number"];
 
 /// The settings by their keys only: among the values are secrets.
 impl std::fmt::Debug for AccountConfig {
@@ -87,6 +92,32 @@ impl AccountConfig {
             account.limits = Some(provider.limits.clone());
         }
         account
+    }
+
+    /// A hash of the endpoint and its credential: the same for two accounts, of two configs, that speak to the same service as the same
+    /// client, whatever they are called. Secrets of the environment and of files are read for it; a command is not run again, its words
+    /// stand for what it prints.
+    pub fn identity(&self) -> String {
+        let mut parts: Vec<(String, String)> = Vec::new();
+        for (key, value) in &self.settings {
+            let Some(key) = key.as_str() else { continue };
+            if WHERE.contains(&key) || key.ends_with("_id") || key.ends_with("_sid") || is_secret_key(key) {
+                let secret = serde_yaml::from_value::<Secret>(value.clone()).ok();
+                let known = secret.filter(|secret| !matches!(secret, Secret::Reference(Reference::Cmd(_))));
+                let resolved = known.and_then(|secret| secret.resolve().ok());
+                let text = resolved.map(|value| secrecy::ExposeSecret::expose_secret(&value).to_owned());
+                let text = text.or_else(|| serde_json::to_string(value).ok()).unwrap_or_default();
+                parts.push((key.to_owned(), text.trim().to_owned()));
+            }
+        }
+        if parts.is_empty() {
+            parts.push(("account".to_owned(), self.name.to_string()));
+        }
+        parts.sort();
+        let words: Vec<&str> = std::iter::once(self.platform.as_str())
+            .chain(parts.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]))
+            .collect();
+        HoldKey::of(&words).to_string()
     }
 
     /// Reads the platform's own keys into `T`. A key that is not in `known` is an error that suggests the nearest one.
@@ -213,6 +244,25 @@ mod tests {
                 assert_eq!(problem.help.as_deref(), help, "{yaml}");
             }
         }
+    }
+
+    #[test]
+    fn an_account_is_who_it_speaks_to_and_as_whom() {
+        let identity = |name: &str, platform: &str, yaml: &str| {
+            let settings = serde_yaml::from_str(yaml).unwrap();
+            AccountConfig { name: Arc::from(name), platform: platform.into(), settings, ..AccountConfig::outbox() }.identity()
+        };
+        let one = identity("ops", "slack-webhook", "{ webhook: https://hooks.example/T1, username: x }");
+        assert_eq!(one, identity("nightly", "slack-webhook", "{ webhook: https://hooks.example/T1, username: x, icon: y }"));
+        assert_ne!(one, identity("ops", "slack-webhook", "{ webhook: https://hooks.example/T2, username: x }"));
+        assert_ne!(one, identity("ops", "other", "{ webhook: https://hooks.example/T1, username: x }"));
+        assert!(!one.contains("hooks"), "{one}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "t0ken\n").unwrap();
+        let by_file = format!("{{ token: {{ file: {} }} }}", file.path().display());
+        assert_eq!(identity("a", "slack", "{ token: t0ken }"), identity("b", "slack", &by_file));
+        assert_eq!(identity("a", "slack", "{ token: { cmd: pass } }"), identity("b", "slack", "{ token: { cmd: pass } }"));
+        assert_ne!(identity("a", "outbox", "{}"), identity("b", "outbox", "{}"));
     }
 
     #[test]

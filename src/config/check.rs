@@ -274,6 +274,15 @@ pub(crate) fn limits(node: &Node) -> Result<Vec<Quota>, Vec<Mistake>> {
                     whole = false;
                 }
             }
+            if let Some(of) = item.get("of").filter(|of| !of.is_null()) {
+                const UNITS: [&str; 2] = ["deliveries", "requests"];
+                if !of.text().is_some_and(|text| UNITS.contains(&text)) {
+                    let near = of.text().and_then(|text| did_you_mean(text, UNITS)).map(|near| format!("did you mean `{near}`?"));
+                    let what = format!("`of` is deliveries or requests, not {}", shown(of));
+                    wrong(of.at, of.text().unwrap_or_default(), what, near);
+                    whole = false;
+                }
+            }
             if let Some((burst, Err(why))) = item.get("burst").filter(|burst| !burst.is_null()).map(|burst| (burst, count(burst)))
             {
                 wrong(burst.at, burst.text().unwrap_or_default(), format!("`burst`: {why}"), None);

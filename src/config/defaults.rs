@@ -29,6 +29,8 @@ pub struct Defaults {
     pub batch_size: Option<NonZeroUsize>,
     /// A pace over all accounts' own.
     pub rate: Option<Quota>,
+    /// A limit that is used up is waited for.
+    pub wait_quota: Option<bool>,
     /// What rows are worth that say nothing of it.
     pub priority: Option<Priority>,
     /// Critical rows go first alone.
@@ -259,6 +261,7 @@ impl Defaults {
             concurrency: reader.take("concurrency", width),
             batch_size: reader.take("batch_size", count),
             rate: reader.take("rate", quota),
+            wait_quota: reader.take("wait_quota", truth),
             priority: reader.take("priority", priority),
             strict_priority: reader.take("strict_priority", truth),
             on_error: reader.take("on_error", word),

@@ -40,11 +40,12 @@ pub const LATER: [Key; 6] = [
 ];
 
 /// Keys of `defaults:`.
-pub const DEFAULTS: [Key; 39] = [
+pub const DEFAULTS: [Key; 40] = [
     key("via", "an account", "outbox"),
     key("concurrency", "auto, or a number above 0", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
     key("rate", "a rate such as 10/s", ""),
+    key("wait_quota", "true or false", "false"),
     key("priority", "low, normal, high or critical", "normal"),
     key("strict_priority", "true or false", "false"),
     key("on_error", "continue, abort or retry", "continue"),
@@ -131,10 +132,11 @@ pub const ACCOUNT: [Key; 5] = [
 ];
 
 /// Keys of a rate that is written as keys.
-pub const LIMIT: [Key; 3] = [
+pub const LIMIT: [Key; 4] = [
     key("rate", "a rate such as 14/s", ""),
     key("per", "account, domain or address", "account"),
     key("burst", "a number above 0", "rate/100"),
+    key("of", "deliveries or requests", "deliveries"),
 ];
 
 /// Keys of a profile: those of the file, except `version` and `profiles`.

@@ -74,6 +74,9 @@ pub struct Settings {
     pub batch_size: Option<NonZeroUsize>,
     /// `--rate`.
     pub rate: Option<Quota>,
+    /// `--wait-quota`.
+    #[serde(default)]
+    pub wait_quota: bool,
     /// `--priority --strict-priority` and the weights.
     #[serde(default)]
     pub precedence: Precedence,
@@ -181,6 +184,7 @@ impl Settings {
             concurrency: flow.concurrency.or(fixed),
             batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
+            wait_quota: flow.pace.wait_quota || config.defaults.wait_quota.unwrap_or_default(),
             precedence: precedence::of(config, &flow.order),
             deadline: flow.deadline.or(*deadline),
             timeout: flow.timeout.or(*timeout).unwrap_or(Duration::from_secs(30)),
@@ -244,6 +248,7 @@ impl Settings {
         self.rate = flow.rate.or(self.rate);
         precedence::amend(&mut self.precedence, &flow.order);
         self.batch_size = flow.batch_size.or(self.batch_size);
+        self.wait_quota |= flow.pace.wait_quota;
         self.final_timeout = flow.final_timeout.or(self.final_timeout);
         // The deadline of the first life is over; only a new one counts.
         self.deadline = flow.deadline;
@@ -268,6 +273,7 @@ impl Settings {
             on_error: self.on_error,
             batch_size: self.batch_size.map_or(GROUP, NonZeroUsize::get),
             max_wait: self.max_wait,
+            wait_quota: self.wait_quota,
             grace: self.grace,
             deadline: self.deadline,
             precedence: self.precedence,

@@ -1,11 +1,13 @@
 //! Who goes together: takes from the head of a lane what one request may carry and every pace admits.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::delivery::Delivery;
 use crate::lane::road::{Lane, Road, Seat, Ticket, Waiting};
+use crate::permits::{Claim, Permit, Permits};
 
 /// What holds the rest of the lane back.
 pub(super) enum Held {
@@ -17,11 +19,41 @@ pub(super) enum Held {
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) batch: Vec<Delivery>,
+    pub(super) permit: Permit,
     pub(super) held: Option<Held>,
     /// Rows whose own address must wait; the others of their lane need not wait for them.
     pub(super) rested: Vec<(Ticket, Instant)>,
+    /// A request that must go as it is and has an address that must wait.
+    pub(super) rested_set: Option<(Vec<Ticket>, Instant)>,
     /// Rows whose domain is held up for a time.
     pub(super) gated: Vec<(Ticket, Instant)>,
+}
+
+/// The permits of its address and domain: what all runs know first, then what this one does.
+fn admitted(pace: &mut Permits, seat: &mut Seat) -> Result<(), Instant> {
+    if let Claim::Not(until) = seat.claim
+        && until > Instant::now()
+    {
+        return Err(until);
+    }
+    if !seat.admitted {
+        pace.admit(seat.delivery.envelope.to.as_str()).map_err(|wait| Instant::now() + wait)?;
+        seat.admitted = true;
+    }
+    Ok(())
+}
+
+/// The same for all of a request that goes as it is: none of them has a permit where one must wait.
+fn admitted_all(pace: &mut Permits, set: &[Delivery]) -> Result<(), Instant> {
+    let now = Instant::now();
+    if pace.claims() > 0 {
+        let asked: Vec<(&str, &str)> = set.iter().map(|it| (it.envelope.to.as_str(), it.envelope.id.as_str())).collect();
+        let not = |claim| if let Claim::Not(until) = claim { Some(until) } else { None };
+        if let Some(until) = pace.claim(&asked).into_iter().filter_map(not).max() {
+            return Err(until);
+        }
+    }
+    pace.admit_all(set.iter().map(|it| it.envelope.to.as_str())).map_err(|wait| now + wait.max(Duration::from_millis(1)))
 }
 
 /// One delivery a request: domain and address are asked first, then the account.
@@ -29,28 +61,29 @@ pub(super) struct Gathered {
 pub(super) fn single(road: &mut Road, lane: &mut Lane, apart: bool) -> Gathered {
     let mut gathered = Gathered::default();
     let Some(Waiting::Row(seat)) = lane.waiting.front_mut() else { return gathered };
-    if !seat.admitted {
-        if !road.gates.is_empty()
-            && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
-        {
-            if apart {
-                gathered.held = Some(Held::Lane(until));
-            } else {
-                gathered.gated.push((seat.ticket(lane.priority), until));
-                lane.waiting.pop_front();
-                lane.rows -= 1;
-            }
-            return gathered;
+    if !seat.admitted
+        && !road.gates.is_empty()
+        && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
+    {
+        if apart {
+            gathered.held = Some(Held::Lane(until));
+        } else {
+            gathered.gated.push((seat.ticket(lane.priority), until));
+            lane.waiting.pop_front();
+            lane.rows -= 1;
         }
-        if let Err(wait) = road.pace.admit(seat.delivery.envelope.to.as_str()) {
-            gathered.held = Some(Held::Lane(Instant::now() + wait));
-            return gathered;
-        }
-        seat.admitted = true;
-    }
-    if let Err(wait) = road.pace.ready(1) {
-        gathered.held = Some(Held::Account(Instant::now() + wait));
         return gathered;
+    }
+    if let Err(until) = admitted(&mut road.pace, seat) {
+        gathered.held = Some(Held::Lane(until));
+        return gathered;
+    }
+    match road.pace.ready(1, 1, road.demand()) {
+        Err(wait) => {
+            gathered.held = Some(Held::Account(Instant::now() + wait));
+            return gathered;
+        }
+        Ok((_, permit)) => gathered.permit = permit,
     }
     if let Some(Waiting::Row(seat)) = lane.waiting.pop_front() {
         lane.rows -= 1;
@@ -64,9 +97,16 @@ pub(super) fn single(road: &mut Road, lane: &mut Lane, apart: bool) -> Gathered 
 pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     let mut gathered = Gathered::default();
     if let Some(Waiting::Sealed { set, .. }) = lane.waiting.front() {
-        match road.pace.ready(set.len()) {
+        if let Err(until) = admitted_all(&mut road.pace, set) {
+            gathered.rested_set =
+                Some((set.iter().map(|delivery| Ticket::of(&delivery.envelope, lane.priority)).collect(), until));
+            lane.waiting.pop_front();
+            return gathered;
+        }
+        match road.pace.ready(set.len(), set.len(), road.demand()) {
             Err(wait) => gathered.held = Some(Held::Account(Instant::now() + wait)),
-            Ok(_) => {
+            Ok((_, permit)) => {
+                gathered.permit = permit;
                 if let Some(Waiting::Sealed { set, .. }) = lane.waiting.pop_front() {
                     gathered.batch = set;
                 }
@@ -90,22 +130,24 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
         if !fits {
             break;
         }
-        if !seat.admitted {
-            if !road.gates.is_empty()
-                && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
-            {
-                gathered.gated.push((seat.ticket(lane.priority), until));
-                road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
-                lane.waiting.pop_front();
-                continue;
-            }
-            if let Err(wait) = road.pace.admit(seat.delivery.envelope.to.as_str()) {
-                gathered.rested.push((seat.ticket(lane.priority), Instant::now() + wait));
-                road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
-                lane.waiting.pop_front();
-                continue;
-            }
-            seat.admitted = true;
+        if !seat.admitted
+            && !road.gates.is_empty()
+            && let Err(until) = road.gates.ask(seat.delivery.envelope.to.as_str(), Instant::now())
+        {
+            gathered.gated.push((seat.ticket(lane.priority), until));
+            road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
+            lane.waiting.pop_front();
+            continue;
+        }
+        // Nobody has asked about it yet: the next turn does.
+        if road.pace.claims() > 0 && seat.claim.is_stale(Instant::now()) {
+            break;
+        }
+        if let Err(until) = admitted(&mut road.pace, seat) {
+            gathered.rested.push((seat.ticket(lane.priority), until));
+            road.bytes = road.bytes.saturating_sub(seat.share.map_or(0, |share| share.bytes));
+            lane.waiting.pop_front();
+            continue;
         }
         let Some(Waiting::Row(seat)) = lane.waiting.pop_front() else { break };
         let alone = seat.share.is_none();
@@ -126,8 +168,11 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     if seats.is_empty() {
         return gathered;
     }
-    let taken = match road.pace.ready(seats.len()) {
-        Ok(admitted) => admitted.min(seats.len()),
+    let taken = match road.pace.ready(seats.len(), 1, road.demand()) {
+        Ok((admitted, permit)) => {
+            gathered.permit = permit;
+            admitted.min(seats.len())
+        }
         Err(wait) => {
             gathered.held = Some(Held::Account(Instant::now() + wait));
             0

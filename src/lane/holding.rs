@@ -87,20 +87,25 @@ impl Lanes {
         let road = &self.roads[account];
         match widened(key, reach) {
             Some(Reach::Platform) => HoldKey::of(&["platform", &road.kind]),
-            Some(Reach::Account) => HoldKey::of(&["account", &road.kind, &road.name]),
-            Some(Reach::Row | Reach::Target) | None => HoldKey::of(&["lane", &road.kind, &road.name, &stem(key).0]),
+            Some(Reach::Account) => HoldKey::of(&["account", &road.kind, &road.identity]),
+            Some(Reach::Row | Reach::Target) | None => HoldKey::of(&["lane", &road.kind, &road.identity, &stem(key).0]),
         }
     }
 
     /// Another process was told to wait for so long.
     pub fn hear(&mut self, key: HoldKey, wait: Duration) {
         let now = Instant::now();
+        let mut known = false;
         for account in 0..self.roads.len() {
             for reach in [Reach::Account, Reach::Platform] {
                 if self.hold_key(account, &LaneKey::whole(), Some(reach)) == key {
-                    return self.hold(account, &LaneKey::whole(), Some(reach), wait, false);
+                    self.hold(account, &LaneKey::whole(), Some(reach), wait, false);
+                    known = true;
                 }
             }
+        }
+        if known {
+            return;
         }
         // Lanes are found when their turn comes. What is over is forgotten here, so that this stays as small as what is new.
         self.heard.retain(|_, until| *until > now);

@@ -23,6 +23,7 @@ use crate::lane::rank::Rank;
 use crate::lane::road::{Lane, Road, Seat, Waiting};
 use crate::lane::shares::Shares;
 use crate::limit::{Quota, Scope, Unit};
+use crate::permits::{Claim, Permit};
 use crate::platform::{LaneKey, Share};
 use crate::priority::{Precedence, Priorities};
 use crate::recovery::gate::Gates;
@@ -38,6 +39,7 @@ mod recovering;
 mod road;
 mod settings;
 mod shares;
+mod sharing;
 mod timers;
 mod turn;
 mod view;
@@ -112,7 +114,7 @@ pub enum Due {
 #[derive(Debug)]
 pub enum Turn {
     /// Send these of that lane together.
-    Batch(LaneKey, Vec<Delivery>),
+    Batch(LaneKey, Vec<Delivery>, Permit),
     /// This row waited without its content: read it again and put it there.
     Read(Ticket, Place),
     /// The account has room, and more rows of these may be read.
@@ -174,6 +176,8 @@ pub struct Lanes {
     beyond: Rows,
     beyond_parked: Rows,
     max_wait: Duration,
+    /// A limit that is used up is waited for, however long that takes.
+    wait_quota: bool,
     /// Rows come one by one from a pipe: the first does not wait for the last.
     lingers: bool,
 }
@@ -196,11 +200,12 @@ impl Lanes {
                 shares: Shares::new(precedence),
                 bytes: 0,
                 kind: Arc::from(account.kind.as_str()),
+                identity: account.identity.clone(),
                 name: account.name.clone(),
                 hold: Hold::default(),
                 gathered: 0,
                 most_ahead: least_ahead(&account.quotas, account),
-                pace: account.pace(),
+                pace: account.permits(None),
                 held_until: None,
                 parked: false,
                 resting_parked: 0,
@@ -223,6 +228,7 @@ impl Lanes {
             beyond: Rows::default(),
             beyond_parked: Rows::default(),
             max_wait,
+            wait_quota: false,
             lingers,
         }
     }
@@ -292,7 +298,7 @@ impl Lanes {
             return self.forget_if_idle(account, &key);
         }
         let first = place == Place::First;
-        let seat = Seat { delivery, share, admitted: false };
+        let seat = Seat { delivery, share, admitted: false, claim: Claim::default() };
         let waiting = if batch > 1 || lane.rows < ROWS_OF_A_LANE || first {
             lane.rows += 1;
             if batch > 1 {

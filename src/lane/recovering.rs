@@ -8,16 +8,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 impl Lanes {
-    /// The account rests so long. `parked`: what waits for it need not be waited for, whatever `--max-wait` says.
-    pub fn rest_account(&mut self, account: usize, wait: Duration, parked: bool) {
-        self.hold_road(account, Instant::now(), wait, false);
+    /// The account rests so long. `parked`: what waits for it need not be waited for, whatever `--max-wait` says. Says until when.
+    pub fn rest_account(&mut self, account: usize, wait: Duration, parked: bool) -> Instant {
+        let now = Instant::now();
+        self.hold_road(account, now, wait, false);
         self.roads[account].hold.parked |= parked;
+        now + wait
     }
 
-    /// Its rest is over before its time.
-    pub fn rouse(&mut self, account: usize) {
+    /// The rest until then is over before its time. A wait that reaches further was named by somebody else, and stays.
+    pub fn rouse(&mut self, account: usize, until: Instant) {
         let hold = &mut self.roads[account].hold;
-        (hold.until, hold.parked) = (None, false);
+        if hold.until == Some(until) {
+            (hold.until, hold.parked) = (None, false);
+        }
     }
 
     /// When the account may go again, where it rests.

@@ -11,7 +11,7 @@ use crate::lane::beyond::Beyond;
 use crate::lane::hold::Hold;
 use crate::lane::rank::Rank;
 use crate::lane::shares::Shares;
-use crate::limit::pace::Pace;
+use crate::permits::{Claim, Demand, Permits};
 use crate::platform::{LaneKey, Share};
 use crate::priority::Priority;
 use crate::recipient::Position;
@@ -53,6 +53,8 @@ pub(super) struct Seat {
     pub(super) share: Option<Share>,
     /// It has its permits of domain and address already.
     pub(super) admitted: bool,
+    /// Whether its address may have it, as all runs together know.
+    pub(super) claim: Claim,
 }
 
 impl Seat {
@@ -112,13 +114,15 @@ pub(super) struct Road {
     pub(super) bytes: usize,
     /// `smtp`, `slack` …: what the whole platform holds up.
     pub(super) kind: Arc<str>,
+    /// The endpoint, as all processes of this machine call it.
+    pub(super) identity: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) hold: Hold,
     /// Of those, the ones that are not handed to the platform yet.
     pub(super) gathered: usize,
     /// Under a limit, so many deliveries may be on their way to the wire at once: more would leave together when it opens.
     pub(super) most_ahead: Option<usize>,
-    pub(super) pace: Pace,
+    pub(super) pace: Permits,
     pub(super) held_until: Option<Instant>,
     /// Its pace makes it wait for longer than `--max-wait`.
     pub(super) parked: bool,
@@ -143,6 +147,11 @@ impl Road {
     /// Everything that waits for it, in whatever form.
     pub(super) fn waiting(&self) -> usize {
         self.ranks.iter().map(|rank| rank.waiting).sum()
+    }
+
+    /// What could go, as its permits want to know it.
+    pub(super) fn demand(&self) -> Demand {
+        Demand { waiting: self.waiting(), more: self.calls + 1 < self.width }
     }
 
     /// Deliveries in flight.

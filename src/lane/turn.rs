@@ -54,11 +54,14 @@ impl Lanes {
                 Ok(chosen) => chosen,
                 Err(hungry) => return Turn::Hungry(hungry),
             };
+            if self.roads[account].pace.claims() > 0 {
+                self.claim(account, &key);
+            }
             let Some(lane) = self.lanes.get_mut(&(account, key.clone())) else { continue };
             let road = &mut self.roads[account];
             if !self.heard.is_empty() {
                 let stem = stem(&key);
-                let heard = HoldKey::of(&["lane", &road.kind, &road.name, &stem.0]);
+                let heard = HoldKey::of(&["lane", &road.kind, &road.identity, &stem.0]);
                 if let Some(until) = self.heard.remove(&heard) {
                     lane.open = false;
                     let wait = until.duration_since(Instant::now());
@@ -94,7 +97,7 @@ impl Lanes {
             } else {
                 gather::single(road, lane, !stem(&key).0.is_empty())
             };
-            let Gathered { batch, held, rested, gated } = gathered;
+            let Gathered { batch, permit, held, rested, rested_set, gated } = gathered;
             if !batch.is_empty() {
                 road.calls += 1;
                 lane.in_flight += batch.len();
@@ -105,18 +108,19 @@ impl Lanes {
                 }
             }
             let rank = &mut road.ranks[priority as usize];
-            rank.waiting -= batch.len() + rested.len() + gated.len();
+            let set_aside = rested_set.as_ref().map_or(0, |(set, _)| set.len());
+            rank.waiting -= batch.len() + rested.len() + gated.len() + set_aside;
             rank.in_flight += batch.len();
             match held {
                 Some(Held::Lane(until)) => {
                     lane.open = false;
                     lane.held_until = Some(until);
-                    lane.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    lane.parked = !self.wait_quota && until.duration_since(Instant::now()) > self.max_wait;
                     self.timers.push(Reverse((until, Wake::Lane(account, key.clone()))));
                 }
                 Some(Held::Account(until)) => {
                     road.held_until = Some(until);
-                    road.parked = until.duration_since(Instant::now()) > self.max_wait;
+                    road.parked = !self.wait_quota && until.duration_since(Instant::now()) > self.max_wait;
                     if !listed {
                         rank.open.push_front(key.clone());
                     }
@@ -141,13 +145,18 @@ impl Lanes {
                 }
             }
             for (ticket, until) in rested {
-                self.rest(account, ticket, until, None);
+                let named = self.named(until);
+                self.rest(account, ticket, until, named);
+            }
+            if let Some((set, until)) = rested_set {
+                let named = self.named(until);
+                self.rest_together(account, set, until, named);
             }
             for (ticket, until) in gated {
                 self.rest(account, ticket, until, Some(until.duration_since(Instant::now())));
             }
             if !batch.is_empty() {
-                return Turn::Batch(key, batch);
+                return Turn::Batch(key, batch, permit);
             }
             self.forget_if_idle(account, &key);
         }

@@ -12,19 +12,19 @@ use crate::state::pace::{Key, PaceStore, key};
 /// Between a claim and the wire: so much longer than its period a window is kept.
 const WAY: i64 = 150;
 
-/// The limits per address of one platform.
+/// The limits per address of one account, or of all of its kind.
 #[derive(Debug)]
 pub(crate) struct Caps {
     store: Arc<Mutex<PaceStore>>,
-    /// Whose addresses: two accounts of one platform write to the same people.
-    kind: String,
+    /// Who counts together.
+    with: String,
     quotas: Vec<Quota>,
     refused: Option<Quota>,
 }
 
 impl Caps {
-    pub(crate) fn new(store: Arc<Mutex<PaceStore>>, kind: &str, quotas: &[Quota]) -> Self {
-        Caps { store, kind: kind.to_owned(), quotas: quotas.to_vec(), refused: None }
+    pub(crate) fn new(store: Arc<Mutex<PaceStore>>, with: &str, quotas: &[Quota]) -> Self {
+        Caps { store, with: with.to_owned(), quotas: quotas.to_vec(), refused: None }
     }
 
     /// The limit that refused last.
@@ -62,7 +62,7 @@ impl Caps {
 
     /// A hash: an address may be a credential, and says who a person is.
     fn whose(&self, address: &str) -> Key {
-        key(&["cap", &self.kind, &address.to_lowercase()])
+        key(&["cap", &self.with, &address.to_lowercase()])
     }
 }
 

@@ -45,6 +45,15 @@ const PARTS: i64 = 1000;
 /// Between a permit and the wire, in milliseconds: so much longer than its period a long window is kept.
 const WAY: i64 = 250;
 
+/// What a run could send.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// Rows that want to go.
+    pub waiting: usize,
+    /// There is width for another request behind this one.
+    pub more: bool,
+}
+
 /// Why there is no permit.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -97,11 +106,13 @@ pub(crate) struct Lease {
     after: Vec<Nanos>,
     /// The part of each long window that they were counted in.
     counted_in: Vec<i64>,
+    /// Counted there and forfeited: the next look takes it back.
+    unused: i64,
     /// Slots of the next block, at most: what the last blocks were used for.
     appetite: usize,
     /// Its size when everything is used.
     whole: usize,
-    /// Somebody waits for a permit.
+    /// Rows are ready that the limit alone holds up.
     hungry: bool,
     was_hungry: bool,
     known: bool,
@@ -115,16 +126,12 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// The limits of the account that `identity` names, for the run `who`.
-    #[allow(clippy::too_many_arguments)]
     pub(crate) fn new(
         store: Arc<Mutex<PaceStore>>,
         quotas: &[Quota],
         identity: &str,
-        who: Key,
-        weight: u32,
-        strict: bool,
-        width: usize,
-        batch: usize,
+        (who, weight, strict): (Key, u32, bool),
+        (width, batch): (usize, usize),
     ) -> Self {
         let boot = boot();
         let even: Vec<&Quota> = quotas.iter().filter(|quota| !quota.rolls()).collect();
@@ -151,6 +158,7 @@ impl Lease {
             me,
             after: vec![0; limits.len()],
             counted_in: vec![0; long.len()],
+            unused: 0,
             limits,
             keys,
             long,
@@ -180,27 +188,26 @@ impl Lease {
     }
 
     /// A slot for a request of so many deliveries, or of fewer where a limit allows fewer at once, but not of fewer than `least`.
-    /// `waiting`: rows that want to go.
-    pub(crate) fn take(&mut self, deliveries: u32, least: u32, waiting: usize, now: Now) -> Result<(u32, Slot), Refused> {
+    pub(crate) fn take(&mut self, deliveries: u32, least: u32, demand: Demand, now: Now) -> Result<(u32, Slot), Refused> {
         let most = self.limits.iter().filter_map(Slots::most).min();
         let wanted = deliveries.min(most.unwrap_or(deliveries)).max(1);
         self.forfeit(now);
         if self.ready.is_empty() {
-            self.ask_when_due(wanted, least, waiting, now)?;
+            self.ask_when_due(wanted, least, demand.waiting, now)?;
         }
         match self.ready.front().map(|leased| leased.slot.at) {
             Some(at) if at <= now.mono + self.lead => {}
             at => {
                 self.hungry = true;
                 let wait = at.map_or(self.not_before, |at| at - self.lead) - now.mono;
-                self.refill(waiting, now);
+                self.refill(demand.waiting, now);
                 return Err(Refused::Wait(Duration::from_nanos(wait.max(MS / 10).unsigned_abs())));
             }
         }
         let Some(Leased { slot, .. }) = self.ready.pop_front() else {
             return Err(Refused::Wait(Duration::from_millis(1)));
         };
-        self.refill(waiting, now);
+        self.hungry = demand.more && demand.waiting > 1;
         Ok((self.each, slot))
     }
 
@@ -248,6 +255,7 @@ impl Lease {
             self.ready.pop_front();
         }
         if self.ready.len() < had {
+            self.unused += (had - self.ready.len()) as i64 * i64::from(self.each);
             self.appetite = (self.appetite / 2).max(1);
         }
     }
@@ -314,6 +322,9 @@ impl Lease {
         self.used_up = None;
         for (long, counted_in) in self.long.iter().zip(self.counted_in.iter_mut()) {
             let part = now.wall.div_euclid(long.part);
+            if self.unused > 0 {
+                ledger.use_up(&long.key, *counted_in, -self.unused, 0)?;
+            }
             let (used, earliest) = ledger.used(&long.key, part - long.counted + 1)?;
             *counted_in = part;
             left = left.min(i64::from(long.quota.count.get()) - used);
@@ -334,7 +345,11 @@ impl Lease {
         let mut leased = Vec::new();
         while (leased.len() as i64) < most {
             let before = next.clone();
-            let slot = slots::take(&self.limits, &mut next, count(self.each), now.mono, HEAD);
+            let mut slot = slots::take(&self.limits, &mut next, count(self.each), now.mono, HEAD);
+            if self.limits.is_empty() {
+                // Where it was counted it must be sent: no later than about now.
+                slot.until = now.mono + 2 * BLOCK;
+            }
             if leased.is_empty() && slot.at > horizon {
                 let wait = slot.at - horizon;
                 if contested {
@@ -351,7 +366,7 @@ impl Lease {
             ends = ends.min(slot.at + BLOCK);
             leased.push(Leased { slot, before });
         }
-        if leased.len() >= self.appetite {
+        if self.hungry && leased.len() >= self.appetite {
             self.appetite = (self.appetite * 2).min(self.whole);
         }
         let granted = leased.len() as i64 * each;
@@ -368,8 +383,8 @@ impl Lease {
         }
         ledger.end()?;
         self.after = next;
+        self.unused = 0;
         self.ready.extend(leased);
-        self.hungry = false;
         Ok(Asked::Granted)
     }
 

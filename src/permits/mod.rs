@@ -12,10 +12,13 @@ use tokio::time::Instant;
 
 use crate::limit::pace::Pace;
 use crate::limit::slots::{Nanos, Slot};
-use crate::limit::{Priority, Quota, Scope};
+use crate::limit::{Quota, Scope};
 use crate::permits::caps::Caps;
 use crate::permits::clock::Now;
 use crate::permits::lease::{Lease, Refused};
+
+pub use crate::permits::lease::Demand;
+use crate::priority::Precedence;
 use crate::state::pace::{PaceStore, key};
 
 mod caps;
@@ -28,23 +31,25 @@ mod lease;
 pub struct Shared {
     store: Arc<Mutex<PaceStore>>,
     run: Arc<str>,
-    priority: Priority,
+    weight: u32,
     strict: bool,
 }
 
 impl Shared {
-    /// Opens them in this folder, for this run. `strict`: of runs that compete, the one with the higher priority goes first alone.
+    /// Opens them in this folder, for this run, which has that weight beside others. Where any of them is strict, the heavier goes first
+    /// alone.
     ///
     /// # Errors
     /// The disk, or a database of a newer program.
-    pub fn open(folder: &Path, run: &str, priority: Priority, strict: bool) -> rusqlite::Result<Self> {
+    pub fn open(folder: &Path, run: &str, precedence: Precedence) -> rusqlite::Result<Self> {
         let store = PaceStore::open(folder, Now::read().wall)?;
-        Ok(Shared { store: Arc::new(Mutex::new(store)), run: Arc::from(run), priority, strict })
+        let weight = precedence.weights.of(precedence.priority).get();
+        Ok(Shared { store: Arc::new(Mutex::new(store)), run: Arc::from(run), weight, strict: precedence.strict })
     }
 }
 
 /// What a request that may leave was given.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Permit {
     slot: Option<Slot>,
     deliveries: u32,
@@ -85,39 +90,46 @@ pub struct Permits {
     caps: Option<Caps>,
     /// So many passed the run's own limits and still need a permit of the account.
     passed: Option<usize>,
-    /// Every limit, for the case that nothing can be shared.
+    /// Every limit of the account, for the case that nothing can be shared.
     all: Vec<Quota>,
 }
 
 impl Permits {
-    /// Of this process alone.
-    pub fn alone(quotas: &[Quota]) -> Self {
-        Permits { own: Pace::new(quotas), lease: None, caps: None, passed: None, all: quotas.to_vec() }
+    /// Of this process alone: the account's limits, and the run's own `rate`.
+    pub fn alone(quotas: &[Quota], rate: Option<Quota>) -> Self {
+        Permits { own: paced(quotas, rate), lease: None, caps: None, passed: None, all: quotas.to_vec() }
     }
 
-    /// With what processes share: `quotas` are the account's, `rate` the run's own. `identity` names the endpoint, `kind` the
-    /// platform; `width` requests of `batch` deliveries may be in flight.
+    /// With what processes share: `quotas` are the account's, `rate` the run's own. `whose` is the identity of the endpoint, and
+    /// with whom it counts what an address had; `width` how many requests of how many deliveries may be in flight.
     pub fn shared(
         shared: &Shared,
         quotas: &[Quota],
         rate: Option<Quota>,
-        identity: &str,
-        kind: &str,
-        width: usize,
-        batch: usize,
+        (identity, counts_with): (&str, &str),
+        (width, batch): (usize, usize),
     ) -> Self {
         let is_cap = |quota: &Quota| quota.scope == Scope::Address && quota.period >= Duration::from_secs(60);
         let leased: Vec<Quota> = quotas.iter().filter(|quota| quota.scope == Scope::Account).copied().collect();
         let capped: Vec<Quota> = quotas.iter().filter(|quota| is_cap(quota)).copied().collect();
-        let own: Vec<Quota> =
-            quotas.iter().filter(|quota| quota.scope != Scope::Account && !is_cap(quota)).copied().chain(rate).collect();
+        let kept: Vec<Quota> = quotas.iter().filter(|quota| quota.scope != Scope::Account && !is_cap(quota)).copied().collect();
         let lease = (!leased.is_empty()).then(|| {
             let who = key(&["run", &shared.run, identity]);
-            Lease::new(shared.store.clone(), &leased, identity, who, shared.priority.weight(), shared.strict, width, batch)
+            Lease::new(shared.store.clone(), &leased, identity, (who, shared.weight, shared.strict), (width, batch))
         });
-        let caps = (!capped.is_empty()).then(|| Caps::new(shared.store.clone(), kind, &capped));
-        let all = quotas.iter().copied().chain(rate).collect();
-        Permits { own: Pace::new(&own), lease, caps, passed: None, all }
+        let caps = (!capped.is_empty()).then(|| Caps::new(shared.store.clone(), counts_with, &capped));
+        Permits { own: paced(&kept, rate), lease, caps, passed: None, all: quotas.to_vec() }
+    }
+
+    /// The run's own rate from now on, beside the account's limits, which it never loosens; `None` takes it away.
+    pub fn set_own(&mut self, rate: Option<Quota>) {
+        self.own.set_own(rate);
+        self.passed = None;
+    }
+
+    /// The run's own rate.
+    pub fn own(&self) -> Option<Quota> {
+        self.own.own()
     }
 
     /// Whether an account with these limits shares any of them.
@@ -168,11 +180,11 @@ impl Permits {
     }
 
     /// The account's permit for a request, and for so many deliveries in it (fewer, where a limit allows fewer at once); or how long
-    /// until there is one. `least`: no fewer than so many can go. `waiting`: rows that want to go.
+    /// until there is one. `least`: no fewer than so many can go. `demand`: what else wants to go.
     ///
     /// # Errors
     /// The wait.
-    pub fn ready(&mut self, deliveries: usize, least: usize, waiting: usize) -> Result<(usize, Permit), Duration> {
+    pub fn ready(&mut self, deliveries: usize, least: usize, demand: Demand) -> Result<(usize, Permit), Duration> {
         let passed = match self.passed {
             Some(passed) => passed.min(deliveries),
             None => self.own.ready(deliveries)?,
@@ -181,13 +193,13 @@ impl Permits {
         let count = |deliveries: usize| u32::try_from(deliveries).unwrap_or(u32::MAX);
         // Where a limit of the run lets fewer go, they go: it was not made for what must go together.
         let (wanted, least) = (count(passed.max(least)), count(least));
-        let permit = match self.lease.as_mut().map(|lease| lease.take(wanted, least, waiting, Now::read())) {
+        let permit = match self.lease.as_mut().map(|lease| lease.take(wanted, least, demand, Now::read())) {
             None => Permit { slot: None, deliveries: wanted },
             Some(Ok((deliveries, slot))) => Permit { slot: Some(slot), deliveries },
             Some(Err(Refused::Wait(wait))) => return Err(wait),
             Some(Err(Refused::Broken(error))) => {
                 self.go_alone(&error);
-                return self.ready(deliveries, least as usize, waiting);
+                return self.ready(deliveries, least as usize, demand);
             }
         };
         self.passed = None;
@@ -221,6 +233,12 @@ impl Permits {
     fn go_alone(&mut self, error: &rusqlite::Error) {
         tracing::warn!(%error, "limits are not shared with other runs: this one goes on by its own pace");
         let all = std::mem::take(&mut self.all);
-        *self = Permits::alone(&all);
+        *self = Permits::alone(&all, self.own.own());
     }
+}
+
+fn paced(quotas: &[Quota], rate: Option<Quota>) -> Pace {
+    let mut pace = Pace::new(quotas);
+    pace.set_own(rate);
+    pace
 }

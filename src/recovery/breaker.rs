@@ -200,7 +200,7 @@ impl Breaker {
                 let row = match sign {
                     Sign::Busy if !self.proven => UNPROVEN_BUSY,
                     // Nobody else got through since this row's first try: another would be wasted.
-                    Sign::Down if self.proven && attempt > 1 => 2,
+                    Sign::Down | Sign::Busy if self.proven && attempt > 1 => 2,
                     _ => IN_A_ROW,
                 };
                 let opens = self.in_a_row >= row || (many && self.proven);
@@ -340,6 +340,9 @@ mod tests {
         let mut play = Play::new(true);
         assert_eq!(play.saw(Sign::Down), None);
         assert!(matches!(play.tried(Sign::Down, 2), Some(Change::Opened(_))));
+        let mut play = Play::new(true);
+        assert_eq!(play.saw(Sign::Busy), None);
+        assert!(matches!(play.tried(Sign::Busy, 2), Some(Change::Opened(_))));
         // A session that ends in the middle of one row may be the row's own doing.
         let mut play = Play::new(true);
         assert_eq!(play.saw(Sign::Cut), None);

@@ -82,6 +82,14 @@ impl Gates {
         Ok(())
     }
 
+    /// Whether that address is held up now, without asking for a place.
+    pub fn is_held(&self, to: &str, now: Instant) -> bool {
+        let gate = key_of(to).and_then(|key| self.held.get(&*key));
+        gate.is_some_and(|gate| {
+            gate.shut.is_some_and(|until| until > now) || gate.slow.as_ref().is_some_and(|slow| !slow.is_over(now))
+        })
+    }
+
     /// Nothing goes there for so long; where that has lasted for longer than `max_wait` without a success, for more than `max_wait`.
     /// Says until when.
     pub fn suspend(&mut self, key: &str, now: Instant, length: Duration, max_wait: Duration) -> Instant {

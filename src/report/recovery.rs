@@ -34,7 +34,13 @@ fn told(events: &[Event]) -> Vec<Value> {
                     follow(entry, event);
                 }
             }
-            "recovery" | "halted" | "shaped" => entries.push(decision(event)),
+            "recovery" | "halted" | "shaped" => {
+                // Advice at an end of the run; a later life knows better.
+                if event.more.get("action").is_some_and(|action| action == "selective") {
+                    entries.retain(|entry| entry.get("action").is_none_or(|action| action != "selective"));
+                }
+                entries.push(decision(event));
+            }
             // Only a canary that failed is trouble.
             "canary" if event.more.get("passed").is_some_and(|passed| passed == false) => entries.push(decision(event)),
             _ => {}

@@ -39,6 +39,20 @@ pub fn summary(manifest: &Manifest, ending: &Ending, tally: &Tally, paths: &Path
     text
 }
 
+/// The end of a run under `-q` that was no success: one line, then the paths and what to do, as cron mails it.
+pub fn brief(manifest: &Manifest, ending: &Ending, tally: &Tally, paths: &Paths, reasons: &[String]) -> String {
+    let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ").replace('\n', " ")) };
+    let mut text = format!("{} · {} (exit {}) · run {}{why}\n", counts(tally), ending.status, ending.exit, manifest.id);
+    let _ = writeln!(text, "report  {}", shown(&paths.report));
+    if tally.failed > 0 {
+        let _ = writeln!(text, "failed  notify retry {}", shown(&paths.failed_jsonl));
+    }
+    if let Some(next) = next(manifest, tally) {
+        let _ = writeln!(text, "next    {next}");
+    }
+    text
+}
+
 /// The first failure that was not told before the run began: its line, kind and words, out of the retry file. A count alone sends people
 /// into files to learn that a port was wrong. `None` where there is none near the beginning, or the file is not there.
 fn why(failed: &Path) -> Option<String> {

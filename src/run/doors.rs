@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, SendError};
 use crate::journal::events::{self, Event};
 use crate::journal::reader::Reader as JournalReader;
 use crate::journal::{Mark, Record};
-use crate::lane::{Ready, Ticket};
+use crate::lane::{Place, Ready, Ticket};
 use crate::platform::LaneKey;
 use crate::prepare::Prepared;
 use crate::recipient::Skip;
@@ -30,6 +30,8 @@ pub(super) struct Doors {
     asked: Option<(Timestamp, Option<Timestamp>)>,
     /// The end of the rest that was told last.
     told: Option<Timestamp>,
+    /// The first rows are too old, and those that waited then were looked at.
+    swept: bool,
 }
 
 impl Flow<'_> {
@@ -67,15 +69,66 @@ impl Flow<'_> {
         Instant::now() + left.min(LOOK)
     }
 
+    /// When the first rows are too old, all that wait are looked at once: they must not leave their lanes one by one, as the pace allows.
+    pub(super) async fn sweep(&mut self) -> Result<(), FlowError> {
+        if self.doors.swept || !self.preparer.policy().timetable.has_expired(Timestamp::now()) {
+            return Ok(());
+        }
+        self.doors.swept = true;
+        for account in 0..self.preparer.accounts().len() {
+            for ticket in self.lanes.take_waiting(account) {
+                self.read_again(account, ticket, Place::Last)?;
+                if self.unflushed >= 1024 {
+                    self.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When rows grow too old, if they do and have not yet.
+    pub(super) fn next_sweep(&self) -> Option<Instant> {
+        let oldest = self.preparer.policy().timetable.oldest().filter(|_| !self.doors.swept)?;
+        Some(self.next_look(oldest))
+    }
+
     /// Whether the row may go into its lane. Where it may not yet, it rests as a ticket.
     pub(super) fn lets(&mut self, ready: &Ready) -> bool {
+        if self.doors.swept && self.is_too_old(ready) {
+            return false;
+        }
         let Some(moment) = ready.not_before else { return true };
         let wait = Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default();
         if wait.is_zero() {
             return true;
         }
-        self.lanes.rest(ready.account, Ticket::of(&ready.delivery.envelope, ready.lane.priority()), Instant::now() + wait, None);
+        let ticket = Ticket::of(&ready.delivery.envelope, ready.lane.priority());
+        let until = Instant::now() + wait;
+        if ticket.tried > 0 {
+            // What the journal says of its last try, perhaps that it is in doubt, stays there.
+            self.lanes.rest(ready.account, ticket, until, None);
+            return false;
+        }
+        // The journal is told, so that it can rest there alone where there are many, and so that reports say until when.
+        let error = SendError::new(ErrorKind::Unavailable, "waits for its own moment").with_retry_after(Some(wait));
+        let account = self.preparer.accounts()[ready.account].name.clone();
+        self.note(Record { position: ticket.position, account, attempts: 0, mark: Mark::Outcome(Outcome::Deferred(error)) });
+        self.unflushed += 1;
+        self.lanes.rest_told(ready.account, ticket, until, None);
         false
+    }
+
+    /// Whether a row that was rendered ahead has grown too old meanwhile; it is settled then.
+    fn is_too_old(&mut self, ready: &Ready) -> bool {
+        let envelope = &ready.delivery.envelope;
+        let Ok(row) = self.row(envelope.position) else { return false };
+        let Ok(recipient) = row.recipient else { return false };
+        let old = self.preparer.policy().timetable.leave(&recipient.vars, Timestamp::now()) == Ok(Leave::Expired);
+        if old {
+            let tried = envelope.attempt.saturating_sub(1);
+            self.settle_late(Prepared::Skipped(envelope.position, envelope.account.clone(), Skip::Expired), tried);
+        }
+        old
     }
 
     /// Of what was gathered, what may leave now: rows that have waited in their lanes may have grown too old, or their hour is over.
@@ -117,6 +170,11 @@ impl Flow<'_> {
             self.lanes.withdrawn(account, lane, all - kept.len(), kept.is_empty());
         }
         Ok(kept)
+    }
+
+    /// Whether a row that rests was never tried, so that it is its own moment that it waits for and no service.
+    pub(super) fn waits_by_itself(attempts: u32, kind: Option<ErrorKind>) -> bool {
+        attempts == 0 && kind == Some(ErrorKind::Unavailable)
     }
 
     /// A row that came back is not sent any more. One of which nobody knows whether an earlier try arrived stays in doubt: to call it

@@ -20,7 +20,7 @@ impl Flow<'_> {
             return self.tasks.is_empty() || late;
         }
         if self.paused.is_some() {
-            let settled = !rows.is_open() && self.lanes.is_empty();
+            let settled = !rows.is_open() && self.lanes.is_empty() && !self.recovering.holds_rows();
             return settled && self.tasks.is_empty() && self.rules.on_error != OnError::Retry;
         }
         // What comes by a pipe is not in the spool yet: it is read to its end, whatever must wait.
@@ -35,7 +35,10 @@ impl Flow<'_> {
             let when = jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
             let when = when.strftime("%F %T %Z");
             let given_up = self.recovering.gave_up();
-            let told = format!("what is left must wait for longer than --max-wait: resume after {when}");
+            let told = match self.lanes.used_up() {
+                Some(limit) => format!("{limit}: resume after {when}, or let the run wait with --wait-quota"),
+                None => format!("what is left must wait for longer than --max-wait: resume after {when}"),
+            };
             self.close(Exit::Stopped, Some(if given_up.is_empty() { told } else { given_up.join("\n") }));
             return true;
         }

@@ -38,7 +38,7 @@ impl Flow<'_> {
         if let Some(since) = since {
             self.live.meter.answered(account, since.elapsed());
         }
-        let Packed { lane, batch } = packed;
+        let Packed { lane, batch, .. } = packed;
         if let Some(pause) = verdicts.pause() {
             self.lanes.hold(account, &lane, Some(pause.reach), pause.wait, false);
             self.shared.tell(self.lanes.hold_key(account, &lane, Some(pause.reach)), pause.wait);

@@ -21,6 +21,7 @@ use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
 use crate::lane::Lanes;
 use crate::live::publish::Live;
+use crate::permits::Permit;
 use crate::platform::LaneKey;
 use crate::policy::gone::Gone;
 use crate::prepare::Preparer;
@@ -97,7 +98,9 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Ending, FlowError> {
     let spool = Spool::open(rules.folder.spool_dir()).map_err(FlowError::Spool)?;
-    let lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
+    let mut lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
+    let run = rules.folder.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    lanes.share(preparer.accounts(), &rules.state_dir, &run, rules.precedence, rules.wait_quota);
     let started = Instant::now();
     let ahead = preparer.policy().timetable.ahead(jiff::Timestamp::now());
     let ends = rules.deadline.map(|deadline| started + ahead + deadline);
@@ -225,6 +228,7 @@ struct Flying {
 struct Packed {
     lane: LaneKey,
     batch: Batch,
+    permit: Permit,
 }
 
 /// One step of a group that was gathered: first its intent is durable, then each batch is answered.
@@ -240,6 +244,7 @@ impl Flow<'_> {
         if self.closing.is_some() || self.paused.is_some() || self.shut().is_some() {
             return Ok(());
         }
+        self.sweep().await?;
         self.wake()?;
         self.wake_beyond().await?;
         let heard = self.shared.heard();
@@ -257,7 +262,8 @@ impl Flow<'_> {
         if self.unflushed >= 1024 {
             self.flush().await?;
         }
-        if self.rules.on_error == OnError::Retry && !rows.is_open() && self.lanes.is_empty() && self.tasks.is_empty() {
+        let idle = !rows.is_open() && self.lanes.is_empty() && self.tasks.is_empty() && !self.recovering.holds_rows();
+        if self.rules.on_error == OnError::Retry && idle {
             self.second_pass().await?;
         }
         Ok(())
@@ -302,6 +308,7 @@ impl Flow<'_> {
             self.shared.next_look().filter(|_| goes),
             self.recovering.next().filter(|_| goes),
             shut.map(|until| self.next_look(until)),
+            self.next_sweep().filter(|_| goes),
             self.drain_ends,
             self.next_answer(),
         ]

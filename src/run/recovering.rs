@@ -22,7 +22,7 @@ use crate::recovery::sign::Sign;
 use crate::rules::{Doubt, Rules};
 use crate::run::{Flow, Packed};
 use crate::tally::Tally;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,6 +36,10 @@ struct Watched {
     breaker: Breaker,
     /// Where rows name their own hosts; bounded by [`HOSTS`].
     hosts: HashMap<Box<str>, Breaker>,
+    /// Those whose breaker is not closed.
+    open_hosts: BTreeSet<Box<str>>,
+    /// Until when the account rests for its breaker.
+    rests: Option<Instant>,
     window: Window,
     /// The same since its endpoint is in trouble; empty while it goes steadily.
     troubled: Window,
@@ -71,6 +75,8 @@ impl Recovering {
         let watched = |(at, account): (usize, &crate::account::Account)| Watched {
             breaker: Breaker::new(tally.accounts.get(&account.name).is_some_and(|counts| counts.sent > 0)),
             hosts: HashMap::new(),
+            open_hosts: BTreeSet::new(),
+            rests: None,
             window: Window::default(),
             troubled: Window::default(),
             throttled: None,
@@ -103,7 +109,8 @@ impl Recovering {
     /// When something of this changes by itself.
     pub(super) fn next(&self) -> Option<Instant> {
         let of = |watched: &Watched| {
-            let hosts = watched.hosts.values().filter_map(Breaker::next).min();
+            let open = watched.open_hosts.iter().filter_map(|host| watched.hosts.get(host));
+            let hosts = open.filter_map(Breaker::next).min();
             [watched.breaker.next(), hosts, watched.throttled.map(|(_, until)| until)].into_iter().flatten().min()
         };
         self.accounts.iter().filter_map(of).chain(self.canary.as_ref().and_then(Canary::next)).min()
@@ -117,6 +124,20 @@ impl Recovering {
     /// Rows that wait for the first ones.
     pub(super) fn holds_rows(&self) -> bool {
         !self.held.is_empty()
+    }
+
+    /// Where the breaker of the account stands, in a word; where rows name their own hosts, the worst of them.
+    pub(super) fn breaker_word(&self, account: usize) -> &'static str {
+        let watched = &self.accounts[account];
+        let hosts = watched.open_hosts.iter().filter_map(|host| watched.hosts.get(host));
+        let states: Vec<State> = std::iter::once(&watched.breaker).chain(hosts).map(Breaker::state).collect();
+        if states.iter().any(|state| matches!(state, State::Open(_))) {
+            "open"
+        } else if states.contains(&State::HalfOpen) {
+            "half_open"
+        } else {
+            "closed"
+        }
     }
 
     /// Why accounts were given up.
@@ -141,18 +162,22 @@ impl Flow<'_> {
     /// What an earlier life of the run has decided and is not over yet.
     pub(super) fn remember_recovery(&mut self) {
         let (past, _) = events::read(&self.rules.folder, 0);
+        let mut rests: HashMap<usize, Duration> = HashMap::new();
         for event in past {
             let text = |name: &str| event.more.get(name).and_then(|value| value.as_str());
             let Some(account) = event.account.as_deref().and_then(|name| self.preparer.account(name)) else { continue };
             let until: Option<jiff::Timestamp> = text("until").and_then(|until| until.parse().ok());
             let left = until.map(|until| until.duration_since(jiff::Timestamp::now()));
+            if event.what == "breaker_closed" && text("endpoint").is_none() {
+                rests.remove(&account);
+            }
             let Some(left) = left.and_then(|left| Duration::try_from(left).ok()).filter(|left| !left.is_zero()) else { continue };
             match (event.what.as_str(), text("action")) {
                 ("recovery", Some("throttle")) => drop(self.throttle(account, left)),
                 ("recovery", Some("retry_all" | "circuit_break")) | ("breaker_opened" | "breaker_reopened", _)
                     if text("endpoint").is_none() =>
                 {
-                    self.lanes.rest_account(account, left, left > self.rules.max_wait);
+                    rests.insert(account, left);
                 }
                 ("shaped", action) => {
                     let (Some(domain), now) = (text("domain"), Instant::now()) else { continue };
@@ -165,6 +190,9 @@ impl Flow<'_> {
                 _ => {}
             }
         }
+        for (account, left) in rests {
+            self.lanes.rest_account(account, left, left > self.rules.max_wait);
+        }
     }
 
     /// The clock: breakers whose cool-down is over, throttles that end, the first rows.
@@ -173,8 +201,8 @@ impl Flow<'_> {
         for account in 0..self.recovering.accounts.len() {
             let watched = &mut self.recovering.accounts[account];
             let woken = watched.breaker.wake(now).is_some();
-            let hosts: Vec<Box<str>> =
-                watched.hosts.iter_mut().filter_map(|(host, breaker)| breaker.wake(now).map(|_| host.clone())).collect();
+            let mut hosts: Vec<Box<str>> = watched.open_hosts.iter().cloned().collect();
+            hosts.retain(|host| watched.hosts.get_mut(host).is_some_and(|breaker| breaker.wake(now).is_some()));
             let ended = watched.throttled.is_some_and(|(_, until)| until <= now);
             if ended {
                 watched.throttled = None;
@@ -211,7 +239,7 @@ impl Flow<'_> {
     /// A group whose breaker opened before it left.
     pub(super) fn withdraw(&mut self, account: usize, packed: Packed) {
         self.give_back(account, &packed);
-        let Packed { lane, batch } = packed;
+        let Packed { lane, batch, .. } = packed;
         self.recovering.accounts[account].spared += batch.deliveries().len() as u64;
         for delivery in batch.deliveries() {
             self.put_back(account, delivery);
@@ -297,12 +325,15 @@ impl Flow<'_> {
                 let until =
                     if matches!(change, Change::GaveUp(_)) { now + wait.max(self.rules.max_wait * 2) } else { now + wait };
                 self.lanes.gates(account).shut(host, now, until);
+                self.recovering.accounts[account].open_hosts.insert(Box::from(host));
             }
             (Change::Opened(wait) | Change::Reopened(wait) | Change::GaveUp(wait), None) => {
                 event = after(event, wait).with("items", self.concerned(account));
                 if !self.recovering.accounts[account].goes_on {
                     let parked = matches!(change, Change::GaveUp(_));
-                    self.lanes.rest_account(account, wait, parked);
+                    let rests = self.lanes.rest_account(account, wait, parked);
+                    self.live.held(account, format!("its breaker is open: {last}"));
+                    self.recovering.accounts[account].rests = Some(rests);
                     self.shared.tell(self.lanes.hold_key(account, &LaneKey::whole(), Some(Reach::Account)), wait);
                     if parked {
                         let name = self.preparer.accounts()[account].name.clone();
@@ -313,10 +344,15 @@ impl Flow<'_> {
                     }
                 }
             }
-            (Change::Closed(_), Some(host)) => self.lanes.gates(account).release(host),
+            (Change::Closed(_), Some(host)) => {
+                self.lanes.gates(account).release(host);
+                self.recovering.accounts[account].open_hosts.remove(host);
+            }
             (Change::Closed(_), None) => {
                 self.recovering.accounts[account].gave_up = None;
-                self.lanes.rouse(account);
+                if let Some(rests) = self.recovering.accounts[account].rests.take() {
+                    self.lanes.rouse(account, rests);
+                }
             }
             (Change::HalfOpened, _) => {}
         }
@@ -451,7 +487,8 @@ impl Flow<'_> {
             Action::RetryAll | Action::CircuitBreak => {
                 let now = Instant::now();
                 self.recovering.accounts[account].breaker.open_for(now, delay);
-                self.lanes.rest_account(account, delay, delay > self.rules.max_wait);
+                let rests = self.lanes.rest_account(account, delay, delay > self.rules.max_wait);
+                self.recovering.accounts[account].rests = Some(rests);
                 self.shared.tell(self.lanes.hold_key(account, &LaneKey::whole(), Some(Reach::Account)), delay);
                 self.fit(account);
                 format!(
@@ -550,7 +587,7 @@ impl Flow<'_> {
         }
         let Some(domain) = key_of(to.as_str()) else { return Some((delivery, error)) };
         let now = Instant::now();
-        let first = self.lanes.gates(account).ask(to.as_str(), now).is_ok();
+        let first = !self.lanes.gates(account).is_held(to.as_str(), now);
         let until = match rule.act {
             Act::Slow(interval) => {
                 let long = self.lanes.gates(account).slow(&domain, now, interval, now + rule.length);
@@ -571,12 +608,13 @@ impl Flow<'_> {
             }
             self.relate(after(event, rule.length));
         }
-        // The endpoint answered: that is about this domain only.
-        let priority = lane.priority();
-        self.saw(account, &LaneKey::whole(), to.as_str(), Sign::of(&error), delivery.envelope.attempt);
         if matches!(rule.act, Act::Slow(_)) && error.kind != ErrorKind::Throttled {
             return Some((delivery, error));
         }
+        // The endpoint answered, even with a 421: that is about this domain only.
+        let priority = lane.priority();
+        let sign = if error.code.is_some() { Sign::Answered } else { Sign::of(&error) };
+        self.saw(account, lane, to.as_str(), sign, delivery.envelope.attempt);
         let wait = until.saturating_duration_since(now);
         self.hold_back(&delivery, &error, wait);
         self.lanes.rest_told(account, Ticket::of(&delivery.envelope, priority), until, Some(wait));

@@ -23,7 +23,8 @@ impl Flow<'_> {
         let rest_of = move |deferred: &Deferred| -> Rest {
             let rest = Duration::try_from(deferred.due.duration_since(wall)).unwrap_or_default();
             // A longer rest than any of our own was named by the service.
-            (rest, (rest > longest).then_some(rest))
+            let own = Self::waits_by_itself(deferred.attempts, deferred.kind);
+            (rest, (rest > longest && !own).then_some(rest))
         };
         // By position, so that the rows of a set are found without a table of all that rest.
         let deferred = std::mem::take(&mut recovery.deferred);
@@ -85,7 +86,8 @@ impl Flow<'_> {
                     }
                     let due = known.due.unwrap_or(known.at);
                     let rest = Duration::try_from(due.duration_since(wall)).unwrap_or_default();
-                    let parked = rest > longest && rest > self.rules.max_wait;
+                    let own = Self::waits_by_itself(known.attempts, known.kind);
+                    let parked = rest > longest && rest > self.rules.max_wait && !own;
                     let priority = self.priority(known.position)?;
                     let ticket = Ticket { position: known.position, tried: known.attempts, priority };
                     self.lanes.rest_beyond(account, ticket, now + rest, parked);

@@ -72,10 +72,10 @@ impl Flow<'_> {
                 }
                 let backlog = self.preparer.accounts()[account].platform.backlog();
                 match self.lanes.turn(account, backlog, coming) {
-                    Turn::Batch(lane, deliveries) => {
+                    Turn::Batch(lane, deliveries, permit) => {
                         let deliveries = self.still_good(account, &lane, deliveries)?;
                         rows += deliveries.len();
-                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch }));
+                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch, permit }));
                     }
                     Turn::Read(ticket, place) => self.read_again(account, ticket, place)?,
                     Turn::Hungry(of) => break Some(of),
@@ -146,12 +146,17 @@ impl Flow<'_> {
         if self.is_shielded(account) {
             return self.withdraw(account, packed);
         }
-        let since = Instant::now();
+        // Its intent is durable by now, so that the slot of the limit is kept to the millisecond however long the disk took.
+        let leaves = self.lanes.leaves(account, packed.permit);
+        let since = leaves.unwrap_or_else(Instant::now);
         for Delivery { envelope, .. } in packed.batch.deliveries() {
             self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt, since });
         }
         let platform = self.preparer.accounts()[account].platform.clone();
         self.tasks.spawn(async move {
+            if let Some(leaves) = leaves {
+                tokio::time::sleep_until(leaves).await;
+            }
             let answer = AssertUnwindSafe(platform.send(&packed.batch)).catch_unwind().await;
             let verdicts = answer.unwrap_or_else(|_| {
                 let error = SendError::new(ErrorKind::InDoubt, "sending failed inside notify; please report it");

@@ -70,7 +70,7 @@ impl Flow<'_> {
                 rate_limit: view.rate.map(|rate| rate.to_string()),
                 next_due: queues.accounts.get(index).and_then(|queue| queue.next_due).map(|at| at.to_string()),
                 priorities: ranks(view.ranks),
-                breaker: "closed".to_owned(),
+                breaker: self.recovering.breaker_word(index).to_owned(),
                 held_until: view.held.map(at),
                 held_why: view.held.and_then(|_| self.live.why(index)),
                 halted: view.halted.map(ToString::to_string),

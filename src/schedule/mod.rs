@@ -142,11 +142,16 @@ impl Timetable {
 
     /// Whether rows that were let go before must be asked once more at `now`: they may have expired, or their windows closed.
     pub fn asks_rows(&self, now: Timestamp) -> bool {
-        (self.by_row && self.windows.is_some()) || self.oldest().is_some_and(|oldest| oldest <= now)
+        (self.by_row && self.windows.is_some()) || self.has_expired(now)
+    }
+
+    /// Whether the first rows have expired.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.oldest().is_some_and(|oldest| oldest <= now)
     }
 
     /// When the first rows expire, if any do.
-    fn oldest(&self) -> Option<Timestamp> {
+    pub fn oldest(&self) -> Option<Timestamp> {
         self.expires.map(|expires| moment::later(self.from, expires).unwrap_or(Timestamp::MAX))
     }
 

@@ -34,6 +34,13 @@ impl HoldKey {
     }
 }
 
+/// In hexadecimal.
+impl std::fmt::Display for HoldKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// The shared waits. Failing to read or write them is told once by whoever opened them, and never stops a run.
 #[derive(Debug)]
 pub struct Holds {

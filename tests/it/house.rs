@@ -16,7 +16,7 @@ const LEVELS: [(&str, &[&str]); 16] = [
     ),
     ("rooms", &["backoff", "cost", "hook", "journal", "limit", "sms", "source", "state", "template"]),
     ("rules over outcomes", &["recovery"]),
-    ("rooms on rooms", &["config", "report"]),
+    ("rooms on rooms", &["config", "permits", "report"]),
     ("when", &["schedule"]),
     ("what may go", &["policy"]),
     ("who delivers", &["platform", "sink"]),

@@ -52,7 +52,7 @@ async fn drive(account: Account, precedence: Precedence, low: u64, latency: Dura
         let mut of = Priorities::default();
         Priority::ALL.into_iter().filter(|priority| left[*priority as usize] > 0).for_each(|priority| of.insert(priority));
         match lanes.turn(0, 0, Coming { of, asked: true }) {
-            Turn::Batch(key, batch) => {
+            Turn::Batch(key, batch, _) => {
                 let began = *began.get_or_insert_with(Instant::now);
                 match key.priority() {
                     Priority::Critical => critical += 1,

@@ -12,8 +12,9 @@ const WALL: i64 = 1_795_251_600_000;
 /// A process that sends as fast as it may.
 struct Process {
     lease: Lease,
-    /// Permits that have not left yet, with what the journal needed.
     wakes: Nanos,
+    /// Requests whose intent is being synced, until then.
+    syncing: Vec<(Nanos, Slot)>,
     /// Rows that it has.
     rows: usize,
     /// How often it wants to send at most, where it cannot send faster.
@@ -41,6 +42,7 @@ impl World {
             wakes: self.now,
             rows,
             slow: 0,
+            syncing: Vec::new(),
             sent: Vec::new(),
             asks: 0,
         }
@@ -53,25 +55,26 @@ impl World {
     /// Lets them run for so long, or until all rows are sent.
     fn run(&mut self, processes: &mut [Process], time: Nanos) {
         let end = self.now + time;
-        while let Some(next) = processes.iter().filter(|process| process.rows > 0).map(|process| process.wakes).min() {
-            if next > end {
-                break;
-            }
+        while let Some(next) = processes.iter().filter_map(Process::next).min().filter(|next| *next <= end) {
             self.now = self.now.max(next);
             let now = self.clock();
-            for process in processes.iter_mut().filter(|process| process.rows > 0 && process.wakes <= now.mono) {
+            for process in processes.iter_mut() {
+                let due: Vec<Slot> = process.syncing.iter().filter(|(at, _)| *at <= now.mono).map(|(_, slot)| *slot).collect();
+                process.syncing.retain(|(at, _)| *at > now.mono);
+                for slot in due {
+                    let at = if now.mono <= slot.until { slot.at } else { process.lease.again(1, now) };
+                    process.sent.push(at.max(now.mono));
+                }
+                if process.rows == 0 || process.wakes > now.mono {
+                    continue;
+                }
                 process.asks += 1;
-                match process.lease.take(1, 1, process.rows, now) {
+                let demand = Demand { waiting: process.rows, more: process.slow == 0 };
+                match process.lease.take(1, 1, demand, now) {
                     Ok((_, slot)) => {
                         // The sync of the journal and a busy machine: mostly a few milliseconds, now and then many.
                         let late = if self.chance.u8(..) < 4 { self.chance.i64(0..60 * MS) } else { self.chance.i64(0..5 * MS) };
-                        let ready = now.mono + late;
-                        let at = if ready <= slot.until {
-                            ready.max(slot.at)
-                        } else {
-                            process.lease.again(1, Now { mono: ready, wall: now.wall }).max(ready)
-                        };
-                        process.sent.push(at);
+                        process.syncing.push((now.mono + late, slot));
                         process.rows -= 1;
                         process.wakes = now.mono + process.slow;
                     }
@@ -85,9 +88,17 @@ impl World {
     }
 }
 
+impl Process {
+    /// When something happens to it.
+    fn next(&self) -> Option<Nanos> {
+        let wakes = (self.rows > 0).then_some(self.wakes);
+        self.syncing.iter().map(|(at, _)| *at).chain(wakes).min()
+    }
+}
+
 fn lease(folder: &Path, quotas: &[Quota], name: &str, weight: u32) -> Lease {
     let store = Arc::new(Mutex::new(PaceStore::open(folder, 0).unwrap()));
-    Lease::new(store, quotas, "hook", key(&["run", name]), weight, false, 32, 1)
+    Lease::new(store, quotas, "hook", (key(&["run", name]), weight, false), (32, 1))
 }
 
 /// The most in any window of this length.
@@ -237,7 +248,7 @@ fn runs_share_by_weight_and_nobody_loses_what_another_does_not_take() {
         world.run(&mut two, 40 * SECOND);
         let used = judge(&world, &all(&two));
         println!("{quotas:?}: beside a slow one {:.2} % used", used * 100.0);
-        assert!(used >= 0.93, "{quotas:?}: {used}");
+        assert!(used >= 0.95, "{quotas:?}: {used}");
 
         // Killed: the other has everything after a blink.
         let mut world = World::new(&quotas, 5);
@@ -292,10 +303,10 @@ fn requests_and_deliveries_have_limits_of_their_own() {
     quotas[0].of = crate::limit::Unit::Requests;
     quotas[1].burst = NonZeroU32::new(50).unwrap();
     let store = Arc::new(Mutex::new(PaceStore::open(folder.path(), 0).unwrap()));
-    let mut lease = Lease::new(store, &quotas, "hook", key(&["run"]), 2, false, 8, 100);
+    let mut lease = Lease::new(store, &quotas, "hook", (key(&["run"]), 2, false), (8, 100));
     let (mut now, mut sent) = (Now { mono: SECOND, wall: WALL }, BTreeMap::new());
     while now.mono < 21 * SECOND {
-        match lease.take(100, 1, 1000, now) {
+        match lease.take(100, 1, Demand { waiting: 1000, more: true }, now) {
             Ok((count, slot)) => {
                 assert_eq!(count, 50, "no more than the burst go together");
                 *sent.entry(slot.at).or_insert(0) += count;
@@ -306,6 +317,5 @@ fn requests_and_deliveries_have_limits_of_their_own() {
     }
     let total: u32 = sent.values().sum();
     assert!((5_800..=6_100).contains(&total), "300 a second bind, not 10 requests: {total}");
-    assert!(matches!(lease.take(1, 60, 60, now), Ok((_, _)) | Err(_)));
     std::mem::forget(lease);
 }

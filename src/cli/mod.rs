@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::cli::control::{Events, HookFlags, Set, Steer, Wait, WatchFlags};
-use crate::cli::plan::MoneyFlags;
+use crate::cli::money::MoneyFlags;
 use crate::config::defaults::Width;
 use crate::config::duration;
 use crate::exit;
@@ -16,8 +16,8 @@ use crate::limit::Quota;
 use crate::rules::{Doubt, OnError};
 
 pub mod control;
+pub mod money;
 pub mod pace;
-pub mod plan;
 pub mod priority;
 pub mod recovery;
 pub mod safety;
@@ -133,7 +133,7 @@ pub enum Command {
     /// Check every row against the template; send nothing
     Check(Check),
     /// Count rows, requests, time and cost of a batch; send nothing
-    Plan(plan::Plan),
+    Plan(Plan),
     /// Show what rows would become
     Preview(Preview),
     /// List the runs of this machine, newest last
@@ -522,6 +522,35 @@ pub struct Check {
     /// One JSON object per bad row on stdout
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+}
+
+/// `notify plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The list: CSV, TSV, JSONL or JSON, also .gz and .zst; - reads stdin
+    #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
+    pub rows: PathBuf,
+    /// How rows are read.
+    #[command(flatten)]
+    pub input: InputFlags,
+    /// Column that identifies a row [default: account, address and occurrence]
+    #[arg(long, value_name = "COLUMN", help_heading = "Input")]
+    pub key: Option<String>,
+    /// What would be sent.
+    #[command(flatten)]
+    pub content: ContentFlags,
+    /// Through what.
+    #[command(flatten)]
+    pub target: TargetFlags,
+    /// How; --json prints the plan as one JSON object.
+    #[command(flatten)]
+    pub flow: FlowFlags,
+    /// What it may cost.
+    #[command(flatten)]
+    pub money: MoneyFlags,
+    /// Plan for the good rows although there are bad ones
+    #[arg(long, help_heading = "Safety")]
+    pub skip_invalid: bool,
 }
 
 /// `notify preview`.

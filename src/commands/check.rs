@@ -134,7 +134,7 @@ pub(crate) fn run(global: &Global, mut args: Check) -> Result<Exit, Failure> {
     let desk = desk(global, &config, &asked, None)?;
     if !global.quiet {
         for notice in &desk.spooled.notices {
-            open::say(&notice);
+            open::say(notice);
         }
     }
     let found = job::examine(

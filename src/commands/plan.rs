@@ -2,8 +2,7 @@
 
 use super::check::{Asked, desk};
 use super::{oneoff, open};
-use crate::cli::Global;
-use crate::cli::plan::Plan;
+use crate::cli::{Global, Plan};
 use crate::config::defaults::OnInvalid;
 use crate::exit::{Exit, Failure};
 use crate::job;

@@ -116,7 +116,9 @@ impl Part {
     fn line(&self) -> String {
         let mut text = format!("{} by {} ({})", grouped(self.rows), self.account, self.platform);
         if self.per_request.1 > 1 {
-            let _ = write!(text, " in {} requests of up to {}", grouped(self.requests), grouped(self.per_request.0 as u64));
+            let requests =
+                if self.requests == 1 { "1 request".to_owned() } else { format!("{} requests", grouped(self.requests)) };
+            let _ = write!(text, " in {requests} of up to {}", grouped(self.per_request.0 as u64));
         }
         match (&self.binds, self.lasts) {
             (_, Duration::ZERO) => {}

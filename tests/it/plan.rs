@@ -280,8 +280,10 @@ fn a_plan_knows_the_clock_and_who_is_suppressed() {
     let late = plan(&world, &["rows.csv", "-t", "hello", "--at", "2099-01-01T00:00:00Z"]);
     assert_eq!((&late["first"], &late["last"]), (&json!("2099-01-01T00:00:00Z"), &json!("2099-01-01T01:00:00Z")));
     // Half an hour a day: 30 rows on each of three days.
-    let days =
-        plan(&world, &["rows.csv", "-t", "hello", "--at", "2099-01-01T00:00:00Z", "--window", "08:00-08:30", "--tz", "UTC"]);
+    let days = plan(
+        &world,
+        &["rows.csv", "-t", "hello", "--at", "2099-01-01T00:00:00Z", "--window", "Mon-Sun 08:00-08:30", "--tz", "UTC"],
+    );
     assert_eq!((&days["first"], &days["last"]), (&json!("2099-01-01T08:00:00Z"), &json!("2099-01-02T08:30:00Z")));
     world.notify(&["plan", "rows.csv", "-t", "hello", "--at", "yesterweek"]).code(2);
     world.notify(&["suppress", "add", "user1@example1.com", "--reason", "asked"]).code(0);

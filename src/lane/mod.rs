@@ -47,7 +47,6 @@ mod turn;
 mod view;
 
 pub use crate::lane::road::Ticket;
-pub use crate::lane::view::View;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;
@@ -56,7 +55,7 @@ const TICKETS: usize = 300_000;
 /// Rows of a priority that wait; while there are fewer, others do not go before it where more of it can be read.
 const AHEAD_OF_OTHERS: usize = 4096;
 /// Rows that rest in memory, about 56 bytes each; what comes after them rests in the journal only.
-const FRONT: usize = 8192;
+const FRONT: usize = 4096;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
 /// How long the first of them waits where rows come one by one.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::account::Account;
 use crate::lane::Lanes;
 use crate::lane::road::Waiting;
-use crate::permits::{Claim, Permit, Permits, Shared};
+use crate::permits::{Claim, Leaves, Permit, Permits, Shared};
 use crate::platform::LaneKey;
 use crate::priority::Precedence;
 
@@ -34,8 +34,8 @@ impl Lanes {
         }
     }
 
-    /// When a request with this permit may be on its way; `None`: now. One whose slot is over gets the next.
-    pub fn leaves(&mut self, account: usize, permit: Permit) -> Option<Instant> {
+    /// Between when a request with this permit may be on its way; `None`: at any time. One whose slot is over gets the next.
+    pub fn leaves(&mut self, account: usize, permit: &mut Permit) -> Option<Leaves> {
         self.roads[account].pace.leaves(permit)
     }
 

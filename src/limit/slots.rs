@@ -13,8 +13,8 @@ use super::quota::{Quota, Unit};
 /// Nanoseconds of a clock that all who share a limit have in common.
 pub type Nanos = i64;
 
-/// Part of a slot's end that is left for the way from here to the service.
-const WAY: Nanos = 2_000_000;
+/// Slots are so much longer than the limit asks (in a hundred): a busy machine delivers late what left in time.
+const SPARE: Nanos = 1;
 
 /// One limit of up to a minute, as slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Slots {
         let period = i64::try_from(quota.period.as_nanos()).unwrap_or(i64::MAX);
         let count = i64::from(quota.count.get());
         // Rounded up: a slot too short by a nanosecond would let one too many into a window.
-        let every = (period.saturating_add(count - 1) / count).max(1);
+        let every = (period.saturating_add(period / 100 * SPARE).saturating_add(count - 1) / count).max(1);
         Slots { every, burst: i64::from(quota.burst.get()), count, requests: quota.of == Unit::Requests }
     }
 
@@ -66,8 +66,13 @@ impl Slots {
         let apart = self.burst - cells + 1;
         // Requests that carry several are so far apart that lateness counts only when it brings a whole one more into the window.
         let whole = ((self.count + self.burst) / cells * cells - self.count).min(cells) / 2;
-        let slack = apart.max(whole).max(1) * self.every;
-        slack - WAY.min(slack / 5)
+        // Half a slot is for the way from here to the service.
+        apart.max(whole).max(1) * self.every - self.every / 2
+    }
+
+    /// How long after its permit a request may leave; as much again is for the way.
+    fn late(&self, cells: i64) -> Nanos {
+        (self.slack(cells) + self.every / 2) / 2
     }
 }
 
@@ -78,7 +83,8 @@ pub fn take(limits: &[Slots], next: &mut [Nanos], deliveries: NonZeroU32, now: N
         let cells = limit.cells(deliveries);
         // As old as the burst allows, and not so old that it ends before anybody can use it.
         let oldest = now.saturating_sub((limit.burst - 1) * limit.every);
-        let usable = now + head - limit.slack(cells) - (cells - 1) * limit.every;
+        let slack = limit.slack(cells);
+        let usable = now + head.min(limit.late(cells)) - slack - (cells - 1) * limit.every;
         next.max(oldest).max(usable)
     };
     let pairs = || limits.iter().zip(next.iter().copied());
@@ -92,7 +98,7 @@ pub fn take(limits: &[Slots], next: &mut [Nanos], deliveries: NonZeroU32, now: N
         let begins = first(limit, *next, at.max(now));
         let begins = begins.min((at - (cells - 1) * limit.every).max(*next));
         *next = begins + cells * limit.every;
-        until = until.min(begins + (cells - 1) * limit.every + limit.slack(cells));
+        until = until.min(begins + (cells - 1) * limit.every + limit.slack(cells)).min(at + limit.late(cells));
     }
     Slot { at, until: until.max(at) }
 }
@@ -136,7 +142,7 @@ mod tests {
         }
         assert!(most(&times, fast.1) <= fast.2 && most(&times, slow.1) <= slow.2);
         let used = 1_999.0 * 0.6 / (times[1_999] as f64 / SECOND as f64);
-        assert!(used > 0.999, "{used}");
+        assert!(used > 0.98, "{used}");
     }
 
     #[test]
@@ -159,11 +165,11 @@ mod tests {
             times.extend([now; 100]);
         }
         assert!(most(&times, period) <= allowed, "{}", most(&times, period));
-        assert!(now <= 6 * SECOND, "{now}");
+        assert!(now <= 6 * SECOND + SECOND / 10, "{now}");
         let requests = Slots { requests: true, ..slots("10/s", 1).0 };
         let mut next = [Nanos::MIN / 2];
         take(&[requests], &mut next, NonZeroU32::new(100).unwrap(), 0, 0);
-        assert_eq!(take(&[requests], &mut next, NonZeroU32::new(50).unwrap(), 0, 0).at, SECOND / 10);
+        assert_eq!(take(&[requests], &mut next, NonZeroU32::new(50).unwrap(), 0, 0).at, SECOND / 10 * 101 / 100);
     }
 
     proptest! {

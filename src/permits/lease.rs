@@ -112,6 +112,9 @@ pub(crate) struct Lease {
     appetite: usize,
     /// Its size when everything is used.
     whole: usize,
+    /// Slots used since the last block, and when that was.
+    used: i64,
+    granted_at: Option<Nanos>,
     /// Rows are ready that the limit alone holds up.
     hungry: bool,
     was_hungry: bool,
@@ -166,6 +169,8 @@ impl Lease {
             each: 1,
             appetite: usize::try_from(fits).unwrap_or(1),
             whole: usize::try_from(fits).unwrap_or(1),
+            used: 0,
+            granted_at: None,
             hungry: false,
             was_hungry: false,
             known: false,
@@ -207,30 +212,32 @@ impl Lease {
         let Some(Leased { slot, .. }) = self.ready.pop_front() else {
             return Err(Refused::Wait(Duration::from_millis(1)));
         };
+        self.used += 1;
         self.hungry = demand.more && demand.waiting > 1;
         Ok((self.each, slot))
     }
 
     /// The slot is over: the next one there is, whoever else waits. Its deliveries are counted in the long windows already.
-    pub(crate) fn again(&mut self, deliveries: u32, now: Now) -> Nanos {
+    pub(crate) fn again(&mut self, deliveries: u32, now: Now) -> Slot {
         if self.limits.is_empty() {
-            return now.mono;
+            return Slot { at: now.mono, until: Nanos::MAX };
         }
         self.forfeit(now);
         if !self.batches
             && let Some(leased) = self.ready.pop_front()
         {
-            return leased.slot.at;
+            return leased.slot;
         }
         let mut lost = 0;
         loop {
             match self.next_of_all(deliveries, now) {
-                Ok(slot) => return slot.at,
+                Ok(slot) => return slot,
                 Err(error) => {
                     lost += 1;
                     if lost > 2 || !is_busy(&error) {
                         // Rather late by what the limit takes for one than not at all.
-                        return now.mono + self.limits.iter().map(Slots::every).max().unwrap_or(0);
+                        let at = now.mono + self.limits.iter().map(Slots::every).max().unwrap_or(0);
+                        return Slot { at, until: Nanos::MAX };
                     }
                 }
             }
@@ -248,7 +255,7 @@ impl Lease {
         Ok(slot)
     }
 
-    /// Slots that are over, or that nobody could use any more, are lost; the next block is smaller.
+    /// Slots that are over, or that nobody could use any more, are lost.
     fn forfeit(&mut self, now: Now) {
         let had = self.ready.len();
         while self.ready.front().is_some_and(|leased| leased.slot.until < now.mono + 2 * MS) {
@@ -256,7 +263,6 @@ impl Lease {
         }
         if self.ready.len() < had {
             self.unused += (had - self.ready.len()) as i64 * i64::from(self.each);
-            self.appetite = (self.appetite / 2).max(1);
         }
     }
 
@@ -334,6 +340,11 @@ impl Lease {
                 return Ok(Asked::Later((free - now.wall).max(1).saturating_mul(MS)));
             }
         }
+        if let Some(before) = self.granted_at.filter(|_| !self.hungry) {
+            // Something else than the limit holds it up: about what it used of late.
+            let of_late = self.used * BLOCK / (now.mono - before).max(MS);
+            self.appetite = usize::try_from(of_late * 5 / 4 + 1).unwrap_or(1).min(self.whole);
+        }
         let each = i64::from(deliveries).min(left);
         self.each = u32::try_from(each).unwrap_or(1);
         let horizon = now.mono + if self.batches { self.lead } else { AHEAD };
@@ -384,6 +395,7 @@ impl Lease {
         ledger.end()?;
         self.after = next;
         self.unused = 0;
+        (self.granted_at, self.used) = (Some(now.mono), 0);
         self.ready.extend(leased);
         Ok(Asked::Granted)
     }

@@ -53,7 +53,23 @@ impl Shared {
 pub struct Permit {
     slot: Option<Slot>,
     deliveries: u32,
+    /// Slots that were over before it could leave.
+    missed: u32,
 }
+
+/// When a request may be on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaves {
+    /// Not before.
+    pub at: Instant,
+    /// Not after: then it needs another slot.
+    pub until: Instant,
+}
+
+/// A machine so busy that it misses more slots than this in a row sends late.
+const PATIENT: u32 = 5;
+/// No slot is further away.
+const LONGEST: Nanos = 3_600_000_000_000;
 
 /// Whether an address may have its message, as far as all runs together know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -194,8 +210,8 @@ impl Permits {
         // Where a limit of the run lets fewer go, they go: it was not made for what must go together.
         let (wanted, least) = (count(passed.max(least)), count(least));
         let permit = match self.lease.as_mut().map(|lease| lease.take(wanted, least, demand, Now::read())) {
-            None => Permit { slot: None, deliveries: wanted },
-            Some(Ok((deliveries, slot))) => Permit { slot: Some(slot), deliveries },
+            None => Permit { slot: None, deliveries: wanted, missed: 0 },
+            Some(Ok((deliveries, slot))) => Permit { slot: Some(slot), deliveries, missed: 0 },
             Some(Err(Refused::Wait(wait))) => return Err(wait),
             Some(Err(Refused::Broken(error))) => {
                 self.go_alone(&error);
@@ -206,17 +222,18 @@ impl Permits {
         Ok((permit.deliveries as usize, permit))
     }
 
-    /// When a request with this permit may be on its way; now, where it needs no more than it has. Where its slot is over, it gets the
-    /// next one.
-    pub fn leaves(&mut self, permit: Permit) -> Option<Instant> {
+    /// Between when a request with this permit may be on its way; `None`: at any time. Where its slot is over, it gets the next one.
+    pub fn leaves(&mut self, permit: &mut Permit) -> Option<Leaves> {
         let (slot, now) = (permit.slot?, Now::read());
-        let at = if now.mono <= slot.until {
-            slot.at
-        } else {
-            self.lease.as_mut().map_or(now.mono, |lease| lease.again(permit.deliveries, now))
-        };
-        let wait: Nanos = at - now.mono;
-        (wait > 0).then(|| Instant::now() + Duration::from_nanos(wait.unsigned_abs()))
+        if now.mono > slot.until {
+            permit.slot =
+                self.lease.as_mut().filter(|_| permit.missed < PATIENT).map(|lease| lease.again(permit.deliveries, now));
+            permit.missed += 1;
+        }
+        let slot = permit.slot?;
+        let from = |at: Nanos| Duration::from_nanos((at - now.mono).clamp(0, LONGEST).unsigned_abs());
+        let instant = Instant::now();
+        Some(Leaves { at: instant + from(slot.at), until: instant + from(slot.until.min(Nanos::MAX / 2)) })
     }
 
     /// The long limit that is used up, if that is what was told to wait for.

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
 use crate::journal::Record;
 use crate::journal::damage::JournalError;
+use crate::journal::pause::Pause;
 use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
@@ -33,7 +34,7 @@ use crate::rules::{OnError, Rules};
 use crate::run::doors::Doors;
 use crate::run::recovering::Recovering;
 use crate::run::samples::Tuning;
-use crate::run::steering::{Landing, Paused};
+use crate::run::wires::{Landing, Wires};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
@@ -53,8 +54,7 @@ mod sending;
 mod steering;
 mod tuning;
 mod watching;
-
-pub use self::steering::Wires;
+pub mod wires;
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;
@@ -218,7 +218,7 @@ struct Flow<'a> {
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
     /// Set while nothing new starts because somebody asked for that.
-    paused: Option<Paused>,
+    paused: Option<Pause>,
     /// Who waits for what is in flight to land.
     landing: Vec<Landing>,
     aborted: bool,
@@ -245,8 +245,21 @@ struct Packed {
 
 /// One step of a group that was gathered: first its intent is durable, then each batch is answered.
 enum Step {
-    Remembered { account: usize, group: Vec<Packed>, result: Result<(), JournalError> },
-    Answered { account: usize, packed: Packed, verdicts: Verdicts },
+    Remembered {
+        account: usize,
+        group: Vec<Packed>,
+        result: Result<(), JournalError>,
+    },
+    /// The machine was too busy to send it in its slot: it never left.
+    Missed {
+        account: usize,
+        packed: Packed,
+    },
+    Answered {
+        account: usize,
+        packed: Packed,
+        verdicts: Verdicts,
+    },
 }
 
 impl Flow<'_> {

@@ -130,12 +130,18 @@ impl Flow<'_> {
                 }
                 self.close(Exit::Disk, Some(error.to_string()));
             }
+            Some(Step::Missed { account, packed }) => {
+                for delivery in packed.batch.deliveries() {
+                    self.flying.remove(&delivery.envelope.position);
+                }
+                self.send(account, packed);
+            }
             Some(Step::Answered { account, packed, verdicts }) => self.judge(account, packed, verdicts),
         }
         self.progress.tally(&self.tally);
     }
 
-    pub(super) fn send(&mut self, account: usize, mut packed: Packed) {
+    pub(super) fn send(&mut self, account: usize, packed: Packed) {
         if self.closing.is_some() {
             // Remembered, but it need not leave any more: as if it had not been tried.
             for delivery in packed.batch.deliveries() {
@@ -152,8 +158,9 @@ impl Flow<'_> {
             return self.withdraw(account, packed);
         }
         // Its intent is durable by now, so that the slot of the limit is kept to the millisecond however long the disk took.
-        let leaves = self.lanes.leaves(account, packed.permit);
-        let since = leaves.unwrap_or_else(Instant::now);
+        let mut packed = packed;
+        let leaves = self.lanes.leaves(account, &mut packed.permit);
+        let since = leaves.map_or_else(Instant::now, |leaves| leaves.at);
         for Delivery { envelope, .. } in packed.batch.deliveries() {
             self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt, since });
         }
@@ -161,7 +168,10 @@ impl Flow<'_> {
         let platform = self.preparer.accounts()[account].platform.clone();
         self.tasks.spawn(async move {
             if let Some(leaves) = leaves {
-                tokio::time::sleep_until(leaves).await;
+                tokio::time::sleep_until(leaves.at).await;
+                if Instant::now() > leaves.until {
+                    return Step::Missed { account, packed };
+                }
             }
             let answer = AssertUnwindSafe(platform.send(&packed.batch)).catch_unwind().await;
             let verdicts = answer.unwrap_or_else(|_| {

@@ -155,6 +155,10 @@ impl Platform for Smpp {
         self.pool.queue.waiting()
     }
 
+    fn recall(&self, back: bool) {
+        self.pool.queue.recall(back);
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<String, SendError>> {
         Box::pin(async move {
             let session = Session::open(&self.pool.service).await?;

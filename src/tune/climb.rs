@@ -524,6 +524,15 @@ impl Climber {
         if self.too_many_failures() && self.blamed.is_none() {
             self.blamed = Some((share, tried));
         }
+        // What was good once need not be any more: then nothing above it is worth a try.
+        let lost = self.good.filter(|good| self.usual < 0.1 && self.epoch.fails_within(good.width));
+        if let Some(lost) = lost {
+            self.good = None;
+            self.ceiling = Some(lost.width.max(2));
+            self.stage = Stage::Climb;
+            self.take(lost.width / 2, now);
+            return Some((self.width, format!("{} is too wide: {why}", lost.width)));
+        }
         let known = self.good.map(|good| good.latency);
         let edge = self.epoch.edge(known).filter(|edge| *edge <= tried && *edge > 1);
         let ceiling = edge.unwrap_or(tried).max(2);

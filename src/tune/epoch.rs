@@ -151,6 +151,13 @@ impl Epoch {
         if time > 0.0 { self.busy / time } else { 1.0 }
     }
 
+    /// Of the requests that left in company of no more than so many, most failed.
+    pub(super) fn fails_within(&self, width: usize) -> bool {
+        let within = self.seen.iter().filter(|seen| seen.abreast <= width);
+        let (all, bad) = within.fold((0usize, 0usize), |(all, bad), seen| (all + 1, bad + usize::from(seen.bad)));
+        all >= 8 && bad * 4 > all
+    }
+
     /// How long those took that left in the smallest company, on average.
     pub(super) fn lonely(&self) -> f64 {
         let mut seen: Vec<&Seen> = self.seen.iter().collect();

@@ -28,6 +28,7 @@ use crate::platform::{LaneKey, Share};
 use crate::priority::{Precedence, Priorities};
 use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
+use crate::tune::Tuner;
 
 mod beyond;
 mod counting;
@@ -41,6 +42,7 @@ mod settings;
 mod shares;
 mod sharing;
 mod timers;
+mod tuned;
 mod turn;
 mod view;
 
@@ -163,6 +165,8 @@ enum Rest {
 #[derive(Debug)]
 pub struct Lanes {
     roads: Vec<Road>,
+    /// The time of the tuners is counted from here.
+    begun: Instant,
     lanes: HashMap<(usize, LaneKey), Lane>,
     /// Holds of the service, by lane without its group; only where it asked for less speed since the last success.
     holds: HashMap<(usize, LaneKey), Hold>,
@@ -187,7 +191,8 @@ impl Lanes {
         let roads = accounts
             .iter()
             .map(|account| Road {
-                width: account.width.max(1),
+                width: account.bounds.initial.clamp(1, account.width.max(1)),
+                tuner: Tuner::new(account.bounds, Duration::ZERO),
                 calls: 0,
                 most: usize::MAX,
                 spacing: None,
@@ -219,6 +224,7 @@ impl Lanes {
             .collect();
         Lanes {
             roads,
+            begun: Instant::now(),
             lanes: HashMap::new(),
             holds: HashMap::new(),
             heard: HashMap::new(),

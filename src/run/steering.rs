@@ -157,8 +157,8 @@ impl Flow<'_> {
                 self.lanes.set_rate(index, account, rate);
             }
             match changes.concurrency {
-                Some(Width::Fixed(width)) => self.lanes.set_width(index, width.get()),
-                Some(Width::Auto) => self.lanes.set_width(index, account.platform.capability().width.get()),
+                Some(Width::Fixed(width)) => self.lanes.set_width(index, Some(width.get())),
+                Some(Width::Auto) => self.lanes.set_width(index, None),
                 None => {}
             }
             if let Some(most) = changes.batch_size {

@@ -66,6 +66,7 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Smpp, Problem>
         columns: false,
         content: None,
         width: opening.width.or(account.concurrency).unwrap_or(width),
+        widest: opening.width.or(account.concurrency).unwrap_or(width),
         wants: Wants::Named(vec!["smpp".to_owned(), "sms".to_owned()]),
         addressing: addressing(),
         harmless: false,

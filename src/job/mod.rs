@@ -226,8 +226,8 @@ impl Settings {
             self.rate = rate;
         }
         match changes.concurrency {
-            Some(Width::Fixed(width)) => self.concurrency = Some(width),
-            Some(Width::Auto) => self.concurrency = None,
+            Some(Width::Fixed(width)) => (self.concurrency, self.auto) = (Some(width), false),
+            Some(Width::Auto) => (self.concurrency, self.auto) = (None, true),
             None => {}
         }
         self.batch_size = changes.batch_size.or(self.batch_size);

@@ -4,14 +4,16 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
 use crate::config::account::AccountConfig;
+use crate::config::knobs::Knobs;
 use crate::limit::pace::{self, Pace};
 use crate::limit::{Quota, Scope, Unit};
 use crate::permits::{Permits, Shared};
-use crate::platform::{Batching, LaneKey, Opening, Platform, registry};
+use crate::platform::{Batching, Capability, LaneKey, Opening, Platform, registry};
 use crate::problem::Problem;
 use crate::recipient::Address;
 use crate::recovery::presets;
 use crate::recovery::shaping::Rule;
+use crate::tune::Bounds;
 
 use crate::error::SendError;
 
@@ -26,6 +28,8 @@ pub struct Account {
     pub platform: Arc<dyn Platform>,
     /// Requests in flight at once, at most.
     pub width: usize,
+    /// Between what the tuner moves that.
+    pub bounds: Bounds,
     /// Deliveries of one request, at most.
     pub batch: usize,
     /// What its pace is made from; the run's own rate is the last.
@@ -56,6 +60,7 @@ impl Account {
         most: Option<NonZeroUsize>,
     ) -> Result<Account, Problem> {
         let config = &config.with_preset();
+        let fixed = opening.width.or(config.concurrency.filter(|_| !opening.auto));
         let opening = Opening { width: opening.width.or(config.concurrency), ..opening.clone() };
         let platform = registry::open(config, &opening)?;
         let capability = platform.capability();
@@ -63,8 +68,13 @@ impl Account {
             Batching::Single => 1,
             Batching::Shared(own) | Batching::Individual(own) => most.map_or(own, |most| most.min(own)).get(),
         };
-        let width = opening.width.unwrap_or(capability.width).get();
+        let knobs = config.knobs.over(opening.knobs);
+        let bounds = match fixed {
+            Some(width) => Bounds::fixed(width.get()),
+            None => bounds(&knobs, capability, batch),
+        };
         let mut quotas = config.limits.clone().unwrap_or_else(|| capability.quotas.clone());
+        quotas.extend(knobs.target_rate.filter(|_| fixed.is_none()));
         let own = rate.map(|rate| spread(rate, batch));
         quotas.extend(own);
         if batch > 1 {
@@ -79,7 +89,8 @@ impl Account {
         let (name, kind, identity) = (config.name.clone(), config.platform.clone(), Arc::from(config.identity()));
         let identity: Arc<str> = identity;
         let counts_with = if config.limits.is_some() { Arc::from(kind.as_str()) } else { identity.clone() };
-        Ok(Account { name, kind, platform, width, batch, quotas, own, identity, counts_with, shaping, finest })
+        let width = bounds.max;
+        Ok(Account { name, kind, platform, width, bounds, batch, quotas, own, identity, counts_with, shaping, finest })
     }
 
     /// The permits of this account: shared with other processes, or of this one alone.
@@ -115,6 +126,27 @@ impl Account {
             Scope::Address => LaneKey(Arc::from(format!("{}\0{}", key.0, to.as_str().to_ascii_lowercase()))),
         })
     }
+}
+
+/// Deliveries in flight through one account at most, where requests carry many: bounds memory and the journal's ballast.
+const ABREAST: usize = 4096;
+
+/// Between what the tuner moves. A platform that knows its own bound begins there, as it always did, and only comes back from it; where
+/// nobody knows, it begins with what the cores can well serve.
+fn bounds(knobs: &Knobs, capability: &Capability, batch: usize) -> Bounds {
+    let (width, widest) = (capability.width.get(), capability.widest.get());
+    let known = width == widest;
+    let most = widest.min(ABREAST / batch.max(1)).max(width);
+    let max = match knobs.max.map(NonZeroUsize::get) {
+        Some(max) if known => max.min(most),
+        Some(max) => max.min(ABREAST),
+        None => most,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let begin = if known { max } else { (16 * cores).clamp(16, width.max(16)) };
+    let min = knobs.min.map_or(1, NonZeroUsize::get).min(max);
+    let initial = knobs.initial.map_or(begin, NonZeroUsize::get).clamp(min, max);
+    Bounds { min, max, initial, target_latency: knobs.target_latency, rate: None, fixed: false }
 }
 
 fn spread(mut rate: Quota, batch: usize) -> Quota {

@@ -121,6 +121,11 @@ impl Verdicts {
         })
     }
 
+    /// The verdicts, in the order of the batch, to look at.
+    pub fn as_slice(&self) -> &[Verdict] {
+        &self.each
+    }
+
     /// The verdicts, in the order of the batch.
     pub fn into_inner(self) -> Vec<Verdict> {
         self.each

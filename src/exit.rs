@@ -45,7 +45,7 @@ impl Exit {
     /// The ending with that number, if there is one.
     pub fn of(code: u8) -> Option<Self> {
         use Exit::*;
-        [Done, SomeFailed, Usage, BadInput, BadConfig, Stopped, InDoubt, NothingToDo, Held, Disk, Hup, Int, Term]
+        [Done, SomeFailed, Usage, BadInput, BadConfig, Stopped, InDoubt, Duplicate, NothingToDo, Held, Disk, Hup, Int, Term]
             .into_iter()
             .find(|exit| exit.code() == code)
     }

@@ -28,6 +28,7 @@ pub mod report;
 pub mod sms;
 pub mod source;
 pub mod template;
+pub mod tune;
 
 // Who delivers.
 pub mod platform;

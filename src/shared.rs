@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::prepare::Preparer;
 use crate::rules::Rules;
 use crate::state::holds::{HoldKey, Holds};
+use crate::state::learned::Lessons;
 
 /// How often is looked whether another process was told to wait.
 const EVERY: Duration = Duration::from_millis(250);
@@ -30,6 +31,14 @@ impl Shared {
         let open =
             || Holds::open(&rules.state_dir).inspect_err(|error| tracing::warn!(%error, "waits are not shared with other runs"));
         Shared { holds: if harmless { None } else { open().ok() }, known: HashMap::new(), next: Instant::now() }
+    }
+
+    /// What earlier runs learned. A run that sends nothing learns nothing.
+    pub fn lessons(rules: &Rules, preparer: &Preparer) -> Option<Lessons> {
+        let harmless = preparer.accounts().iter().all(|account| account.platform.capability().harmless);
+        let open =
+            || Lessons::open(&rules.state_dir).inspect_err(|error| tracing::warn!(%error, "nothing is learned for later runs"));
+        if harmless { None } else { open().ok() }
     }
 
     /// The service named this wait.

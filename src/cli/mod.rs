@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::cli::control::{Events, HookFlags, Set, Steer, Wait, WatchFlags};
 use crate::cli::plan::MoneyFlags;
+use crate::config::defaults::Width;
 use crate::config::duration;
 use crate::exit;
 use crate::limit::Quota;
@@ -284,9 +285,9 @@ pub struct TargetFlags {
 /// How fast, how long, and what about errors.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FlowFlags {
-    /// Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]
-    #[arg(short = 'j', long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
-    pub concurrency: Option<NonZeroUsize>,
+    /// Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]
+    #[arg(short = 'j', long, value_name = "N|auto", value_parser = width, help_heading = "Pace")]
+    pub concurrency: Option<Width>,
     /// Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]
     #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Pace")]
     pub batch_size: Option<NonZeroUsize>,
@@ -597,6 +598,8 @@ pub enum ReportFormat {
     Json,
     /// results.csv.
     Csv,
+    /// report.html, a page that needs nothing else.
+    Html,
 }
 
 /// `notify platforms`.
@@ -712,6 +715,12 @@ pub struct Sink {
     /// Wait so long before every answer
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub delay: Option<Duration>,
+    /// Beyond so many HTTP requests at a time it breaks down: each takes ten times as long and more, and every other one fails (503)
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub knee: Option<NonZeroUsize>,
+    /// Answer HTTP requests that come faster than this by 429, without saying how long to wait
+    #[arg(long, value_name = "RATE")]
+    pub limit: Option<Quota>,
     /// Stop after so many messages and requests
     #[arg(long, value_name = "N")]
     pub stop_after: Option<u64>,
@@ -721,6 +730,11 @@ pub struct Sink {
     /// Print the counts as JSON at the end
     #[arg(long)]
     pub json: bool,
+}
+
+/// `auto`, or a whole number from 1 on, told in words where it is neither.
+fn width(text: &str) -> Result<Width, String> {
+    text.parse().map_err(|_| "write auto, or a whole number, 1 or more".to_owned())
 }
 
 /// A whole number from 1 on, told in words where it is not one.

@@ -119,6 +119,7 @@ fn put(config: &mut Config, name: &str, one: OneOff) {
         platform: one.platform,
         limits: None,
         concurrency: None,
+        knobs: Default::default(),
         shaping: None,
         settings: one.settings,
     });

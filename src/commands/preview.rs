@@ -166,6 +166,7 @@ async fn write(out: &Path, args: &Preview, ready: Ready) -> Result<(), Failure> 
         platform: "outbox".into(),
         limits: None,
         concurrency: None,
+        knobs: Default::default(),
         shaping: None,
         settings: serde_yaml::Mapping::new(),
     };

@@ -22,12 +22,16 @@ pub(crate) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
             let trouble = recovery::screen(&folder);
             open::print(&format!("{}{trouble}", text::text(&manifest, ending.as_ref(), &tally, &paths)));
         }
-        ReportFormat::Json => {
+        ReportFormat::Json | ReportFormat::Html => {
             // A run that has not ended is told as it stands now.
             let now = jiff::Timestamp::now();
             let start = manifest.created.parse().unwrap_or(now);
             let ending = ending.unwrap_or(Ending { start, end: now, status, exit: Exit::Stopped.code() });
             let tree = totals::with_events(totals::json(&manifest, &ending, &tally, &paths), &folder);
+            if args.format == ReportFormat::Html {
+                open::print(&files::page(&folder, &manifest, &tree).map_err(launch::report_failure)?);
+                return Ok(Exit::Done);
+            }
             open::print(&format!("{}\n", serde_json::to_string_pretty(&tree).unwrap_or_default()));
         }
         ReportFormat::Csv => match files::csv(&folder, &manifest, &mut std::io::stdout().lock()) {

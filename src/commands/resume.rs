@@ -25,10 +25,10 @@ use crate::job::{self, Pinned, Settings};
 use crate::journal::events::{self, Event};
 use crate::journal::folder::RunFolder;
 use crate::journal::lock::RunLock;
+use crate::journal::pause::Pause;
 use crate::journal::recovery::{Decision, Keyed, Recovery};
 use crate::journal::runs::Summary;
 use crate::journal::writer::Journal;
-use crate::live::snapshot::Snapshot;
 use crate::prepare::Preparer;
 use crate::report::follower::Follower;
 use crate::rules::Doubt;
@@ -59,6 +59,9 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
             }
             return Ok(Exit::Done);
         }
+    }
+    if named.is_some() {
+        left_alone(&folder)?;
     }
     let lock = folder.lock().map_err(launch::lock_failure)?;
     let manifest = folder.manifest().map_err(launch::folder_failure)?;
@@ -198,6 +201,8 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
         drop(named);
         return handover.give(lock).await;
     }
+    // Named, so the pause is over.
+    Pause::lift(&folder).map_err(|error| Failure::new(Exit::Disk, format!("the pause of the run: {error}")))?;
     if begun {
         let mut event = Event::now("resumed").by(events::here()).with("before", before).with("pending", recovery.tally.pending());
         event.why.clone_from(&args.reason);
@@ -208,6 +213,18 @@ pub(crate) async fn under(global: &Global, args: Resume, named: Option<RunLock>)
     let exit = launch::go(&scene, &args.flow, going).await?;
     drop((lock, named));
     Ok(exit)
+}
+
+/// A list that is sent again under its `--name`, by a timer say, does not undo what a person decided about the run.
+fn left_alone(folder: &RunFolder) -> Result<(), Failure> {
+    let aborted = folder.ended().is_some_and(|ended| ended.ending.status == launch::ABORTED);
+    let why = match Pause::of(folder) {
+        Some(pause) => format!("is paused {}", pause.told()),
+        None if aborted => "was aborted".to_owned(),
+        None => return Ok(()),
+    };
+    let what = format!("run {}, which has this --name, {why}\n  = help: notify resume {}", folder.id, folder.id);
+    Err(Failure::new(Exit::NothingToDo, what))
 }
 
 /// The accounts whose service knows our keys, and since when.
@@ -234,22 +251,30 @@ fn whole(folder: &RunFolder) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The newest run that has something left to do, and that nobody works on or whoever does has paused.
+/// The newest run that nobody works on and that has something left to do.
 fn newest_incomplete(state_dir: &Path) -> Result<RunFolder, Failure> {
     let all = status::all(state_dir);
     let held = all.iter().rev().find(|(_, _, summary)| summary.holder.is_some());
     let held = held.and_then(|(folder, _, _)| folder.lock().err()).map(launch::lock_failure);
     let unended = |summary: &Summary| summary.holder.is_none() && summary.ended.is_none();
-    // What a person has aborted is taken up only by its name.
+    // What a person has aborted or paused is taken up only by its name: a timer must not undo that.
     let aborted = |summary: &Summary| summary.ended.as_ref().is_some_and(|ended| ended.ending.status == launch::ABORTED);
-    let paused = |folder: &RunFolder| Snapshot::of(folder).is_some_and(|snapshot| snapshot.state == "paused");
+    let paused = all.iter().rev().find(|(folder, _, _)| Pause::of(folder).is_some()).map(|(folder, _, _)| folder.clone());
     let wants = |folder: &RunFolder, summary: &Summary| {
-        ((summary.is_resumable() || unended(summary)) && !aborted(summary)) || (summary.holder.is_some() && paused(folder))
+        (summary.is_resumable() || unended(summary)) && !aborted(summary) && Pause::of(folder).is_none()
     };
     match all.into_iter().rev().find(|(folder, _, summary)| wants(folder, summary)) {
         Some((folder, _, _)) => Ok(folder),
         // What could be resumed is being worked on.
-        None => Err(held.unwrap_or_else(|| Failure::new(Exit::NothingToDo, "every run is complete: there is nothing to resume"))),
+        None => Err(match (paused, held) {
+            (Some(folder), _) => {
+                let why = Pause::of(&folder).map(|pause| pause.told()).unwrap_or_default();
+                let what = format!("run {} is paused {why}\n  = help: notify resume {}", folder.id, folder.id);
+                Failure::new(Exit::NothingToDo, what)
+            }
+            (None, Some(held)) => held,
+            (None, None) => Failure::new(Exit::NothingToDo, "every run is complete: there is nothing to resume"),
+        }),
     }
 }
 

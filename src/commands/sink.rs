@@ -1,6 +1,7 @@
 //! `notify sink`: the loopback server for trying things out and for tests.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -38,6 +39,8 @@ pub(crate) async fn run(args: Sink) -> Result<Exit, Failure> {
         auth,
         cert_out: args.cert_out,
         delay: args.delay.unwrap_or_default(),
+        knee: args.knee.map(NonZeroUsize::get),
+        pace: args.limit,
         limit: args.stop_after,
         seed: args.seed,
         ..Options::default()

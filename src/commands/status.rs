@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ask;
-use super::{launch, open, watch};
+use super::{launch, open};
 use crate::cli::{Global, Status};
 use crate::config::duration;
 use crate::exit::{Exit, Failure};
 use crate::journal::folder::{Manifest, RunFolder};
+use crate::journal::pause::Pause;
 use crate::journal::runs::Summary;
 use crate::live::snapshot::Snapshot;
 use crate::source::spool::Spool;
@@ -71,6 +72,7 @@ pub(crate) struct Stand {
     pub(crate) manifest: Manifest,
     pub(crate) summary: Summary,
     pub(crate) snapshot: Option<Snapshot>,
+    pause: Option<Pause>,
 }
 
 impl Stand {
@@ -91,7 +93,7 @@ impl Stand {
             None if snapshot.is_some() => (None, self::summary(folder, &manifest)),
             _ => (snapshot, summary),
         };
-        Ok(Stand { manifest, summary, snapshot })
+        Ok(Stand { manifest, summary, snapshot, pause: Pause::of(folder) })
     }
 
     fn word(&self) -> String {
@@ -118,11 +120,8 @@ impl Stand {
 }
 
 /// Tells it.
-pub(crate) async fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
     let folder = folder(global, args.run.as_deref())?;
-    if args.watch {
-        return watch::run(&folder, args.json).await;
-    }
     let stand = Stand::of(&folder)?;
     open::print(&if args.json { format!("{}\n", json(&stand)) } else { text(&stand) });
     Ok(Exit::Done)
@@ -130,7 +129,7 @@ pub(crate) async fn run(global: &Global, args: &Status) -> Result<Exit, Failure>
 
 /// All of it as one object.
 pub(crate) fn json(stand: &Stand) -> Value {
-    let Stand { manifest, summary, snapshot } = stand;
+    let Stand { manifest, summary, snapshot, pause } = stand;
     let mut tree = serde_json::json!({
         "run": manifest.id, "lineage": manifest.lineage, "parent": manifest.parent, "status": stand.word(),
         "created": manifest.created, "command": manifest.command, "input": manifest.input, "out": manifest.out,
@@ -161,6 +160,9 @@ pub(crate) fn json(stand: &Stand) -> Value {
             }
         }
     }
+    if let Some(pause) = pause {
+        fields.insert("paused".to_owned(), serde_json::json!(pause));
+    }
     if let Some(holder) = &summary.holder {
         fields.insert("pid".to_owned(), holder.pid.into());
     }
@@ -173,8 +175,13 @@ pub(crate) fn text(stand: &Stand) -> String {
     if let Some(holder) = &stand.summary.holder {
         text.push_str(&format!(" (pid {})", holder.pid));
     }
-    let because = stand.snapshot.as_ref().and_then(|snapshot| snapshot.because.as_ref());
-    text.push_str(&because.map(|because| format!(", {because}")).unwrap_or_default());
+    if let Some(until) = stand.snapshot.as_ref().filter(|now| now.state == "waiting").and_then(|now| now.because.as_ref()) {
+        text.push_str(&format!(", {until}"));
+    }
+    if let Some(pause) = &stand.pause {
+        let word = if stand.word() == "paused" { "" } else { "paused " };
+        text.push_str(&format!(", {word}{}", pause.told()));
+    }
     text.push_str(&format!("\ninput    {}\n", stand.manifest.input));
     for (name, count) in stand.counts() {
         text.push_str(&format!("{name:<8} {}\n", ask::grouped(count)));

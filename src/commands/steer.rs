@@ -17,6 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::journal::events::{self, Event};
 use crate::journal::folder::{Ending, RunFolder};
 use crate::journal::lock::Holder;
+use crate::journal::pause::Pause;
 use crate::journal::writer::Journal;
 use crate::report::files;
 use crate::report::follower::Follower;
@@ -213,6 +214,7 @@ async fn bury(global: &Global, folder: &RunFolder, spoken: &Spoken, json: bool) 
     let exit = Exit::Stopped.code();
     let ending = Ending { start, end: jiff::Timestamp::now(), status: launch::ABORTED.to_owned(), exit };
     let (_, tally) = files::write(folder, &manifest, &ending).map_err(launch::report_failure)?;
+    Pause::lift(folder).map_err(|error| Failure::new(Exit::Disk, format!("the pause of the run: {error}")))?;
     events::append(folder, &event.with("pending", tally.pending()))
         .map_err(|error| Failure::new(Exit::Disk, format!("the events of the run: {error}")))?;
     drop(lock);

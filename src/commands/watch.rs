@@ -7,8 +7,8 @@ use tokio::time::sleep;
 
 use super::open::still_read;
 use super::status::{self, Stand};
+use crate::cli::{Global, Status};
 use crate::exit::{Exit, Failure};
-use crate::journal::folder::RunFolder;
 
 /// How often it is redrawn on a terminal.
 const REDRAWN: Duration = Duration::from_millis(500);
@@ -19,11 +19,12 @@ const TOLD: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The run cannot be read.
-pub(crate) async fn run(folder: &RunFolder, json: bool) -> Result<Exit, Failure> {
+pub(crate) async fn run(global: &Global, args: &Status) -> Result<Exit, Failure> {
+    let (folder, json) = (status::folder(global, args.run.as_deref())?, args.json);
     let drawn = !json && std::io::stdout().is_terminal();
     let mut lines = 0;
     loop {
-        let stand = Stand::of(folder)?;
+        let stand = Stand::of(&folder)?;
         let text = match (json, drawn) {
             (true, _) => format!("{}\n", status::json(&stand)),
             (false, true) => {

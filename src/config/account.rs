@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use super::knobs::Knobs;
 use super::literal::is_secret_key;
 use super::secret::{Reference, Secret};
 use super::sentence::{Misfit, retold};
@@ -24,6 +25,8 @@ pub struct AccountConfig {
     pub limits: Option<Vec<Quota>>,
     /// `concurrency:` of this account.
     pub concurrency: Option<NonZeroUsize>,
+    /// The keys of `concurrency:`, where it is not a number.
+    pub knobs: Knobs,
     /// `shaping:`; `None` leaves what presets say.
     pub shaping: Option<Shaping>,
     /// Every other key, for the platform. Paths of files are absolute by now.
@@ -42,6 +45,7 @@ impl std::fmt::Debug for AccountConfig {
             .field("platform", &self.platform)
             .field("limits", &self.limits)
             .field("concurrency", &self.concurrency)
+            .field("knobs", &self.knobs)
             .field("shaping", &self.shaping)
             .field("settings", &keys)
             .finish()
@@ -56,6 +60,7 @@ impl AccountConfig {
             platform: "outbox".to_owned(),
             limits: None,
             concurrency: None,
+            knobs: Knobs::default(),
             shaping: None,
             settings: serde_yaml::Mapping::new(),
         }

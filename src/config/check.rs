@@ -3,6 +3,7 @@
 use serde::Deserialize as _;
 
 use super::defaults::{Defaults, Mistake, count};
+use super::knobs::Concurrency;
 use super::literal::{is_literal, is_reference, is_secret_key};
 use super::recovery::{self, Recovery};
 use super::scheduler::Scheduler;
@@ -179,7 +180,7 @@ fn accounts(node: &Node, sources: &Sources, found: &mut Findings) {
                     }
                 }
                 "concurrency" => {
-                    if let Err(why) = count(node) {
+                    if let Err(why) = Concurrency::read(node) {
                         let mark = node.text().unwrap_or_default();
                         found.problem(sources, node.at, mark, format!("account {name}: `concurrency`: {why}"), None);
                     }

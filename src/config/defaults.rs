@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 
 use super::duration;
+use super::knobs::Concurrency;
 use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
@@ -24,7 +25,7 @@ pub struct Defaults {
     /// The account that sends where neither `--via` nor `_via` names one.
     pub via: Option<String>,
     /// Deliveries in flight at once per account.
-    pub concurrency: Option<Width>,
+    pub concurrency: Option<Concurrency>,
     /// Deliveries per request where the platform takes several, and rows per journal group.
     pub batch_size: Option<NonZeroUsize>,
     /// A pace over all accounts' own.
@@ -123,6 +124,16 @@ pub enum Width {
     Auto,
     /// So many.
     Fixed(NonZeroUsize),
+}
+
+impl Width {
+    /// The number, where it is one.
+    pub fn fixed(self) -> Option<NonZeroUsize> {
+        match self {
+            Width::Fixed(width) => Some(width),
+            Width::Auto => None,
+        }
+    }
 }
 
 impl FromStr for Width {
@@ -258,7 +269,7 @@ impl Defaults {
         reader.unknown();
         Defaults {
             via: reader.take("via", text),
-            concurrency: reader.take("concurrency", width),
+            concurrency: reader.take("concurrency", Concurrency::read),
             batch_size: reader.take("batch_size", count),
             rate: reader.take("rate", quota),
             wait_quota: reader.take("wait_quota", truth),
@@ -395,13 +406,6 @@ fn dedupe(node: &Node) -> Result<Dedupe, String> {
         // `off` is a truth value to older YAML, and to people.
         Kind::Bool(false) => Ok(Dedupe::Off),
         _ => word(node),
-    }
-}
-
-fn width(node: &Node) -> Result<Width, String> {
-    match &node.kind {
-        Kind::Text(text) => text.parse(),
-        _ => count(node).map(Width::Fixed).map_err(|_| format!("write auto or a whole number above 0, not {}", shown(node))),
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use self::account::AccountConfig;
 use self::check::Findings;
 use self::defaults::Defaults;
+use self::knobs::Concurrency;
 use self::layer::Layers;
 use self::scheduler::Scheduler;
 use self::source::Sources;
@@ -24,6 +25,7 @@ pub mod defaults;
 pub mod duration;
 mod effective;
 mod file;
+pub mod knobs;
 mod layer;
 mod literal;
 mod paths;
@@ -266,11 +268,13 @@ fn accounts(
         let own = |entry: &&Entry| !schema::has(&schema::ACCOUNT, &entry.key);
         let settings: Vec<Entry> = node.entries().iter().filter(own).cloned().collect();
         let name: Arc<str> = Arc::from(name.as_str());
+        let said = node.get("concurrency").filter(|said| !said.is_null()).and_then(|said| Concurrency::read(said).ok());
         let account = AccountConfig {
             name: name.clone(),
             platform,
             limits: node.get("limits").filter(|limits| !limits.is_null()).and_then(|limits| check::limits(limits).ok()),
-            concurrency: node.get("concurrency").and_then(|width| defaults::count(width).ok()),
+            concurrency: said.and_then(Concurrency::fixed),
+            knobs: said.map(Concurrency::knobs).unwrap_or_default(),
             shaping: node.get("shaping").filter(|shaping| !shaping.is_null()).and_then(|node| recovery::shaping(node).ok()),
             settings: tree::mapping(&settings),
         };

@@ -42,7 +42,7 @@ pub const LATER: [Key; 6] = [
 /// Keys of `defaults:`.
 pub const DEFAULTS: [Key; 40] = [
     key("via", "an account", "outbox"),
-    key("concurrency", "auto, or a number above 0", "auto"),
+    key("concurrency", "auto, a number above 0, or keys", "auto"),
     key("batch_size", "a number above 0", "as many as the platform takes; 100"),
     key("rate", "a rate such as 10/s", ""),
     key("wait_quota", "true or false", "false"),
@@ -126,7 +126,7 @@ pub const RECOVERY: [(&str, [Key; 3]); 2] = [
 pub const ACCOUNT: [Key; 5] = [
     key("platform", "a platform", ""),
     key("limits", "a list of rates", "the platform's"),
-    key("concurrency", "a number above 0", "the platform's"),
+    key("concurrency", "auto, a number above 0, or keys", "auto"),
     key("cost", "an amount and its currency, such as 0.045 CNY, or keys", ""),
     key("shaping", "off, or a list of rules", "presets of the big mail providers"),
 ];

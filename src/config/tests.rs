@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::defaults::{Dedupe, InDoubt, OnError, OnInvalid, Width};
+use super::defaults::{Dedupe, InDoubt, OnError, OnInvalid};
+use super::knobs::{Concurrency, Knobs};
 use super::*;
 
 /// A home and a working folder of their own.
@@ -94,7 +95,7 @@ fn everything_is_read() {
          accounts:\n  corp-mail:\n    platform: smtp\n    url: smtps://smtp.corp.example\n    limits: [ 14/s, 50000/1d, { rate: 2/s, per: domain, burst: 5 } ]\n    concurrency: 8\n  163: { platform: outbox }\n",
     );
     let Config { defaults, accounts, template_dirs, definitions, .. } = config.good();
-    assert_eq!(defaults.concurrency, Some(Width::Auto));
+    assert_eq!(defaults.concurrency, Some(Concurrency::Auto(Knobs::default())));
     assert_eq!(defaults.on_error, Some(OnError::Retry));
     assert_eq!(defaults.on_invalid, Some(OnInvalid::Skip));
     assert_eq!(defaults.in_doubt, Some(InDoubt::Resend));

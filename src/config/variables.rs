@@ -11,7 +11,7 @@ use super::tree::{Entry, Kind, Node, Place};
 use crate::problem::{Problem, did_you_mean};
 
 /// Variables that are flags', or somebody else's (`NOTIFY_SOCKET` is systemd's): never keys.
-pub const RESERVED: [&str; 13] = [
+pub const RESERVED: [&str; 16] = [
     "NOTIFY_CONFIG",
     "NOTIFY_PROFILE",
     "NOTIFY_STATE_DIR",
@@ -25,6 +25,10 @@ pub const RESERVED: [&str; 13] = [
     "NOTIFY_QUIET",
     "NOTIFY_VERBOSE",
     "NOTIFY_SOCKET",
+    // What a program beside a run is told (`--on-finish`), which may call us.
+    "NOTIFY_RUN",
+    "NOTIFY_STATUS",
+    "NOTIFY_EXIT",
 ];
 
 /// What one variable became.

@@ -16,6 +16,7 @@ use crate::changes::Changes;
 use crate::cli::{ContentFlags, FlowFlags, InputFlags, TargetFlags};
 use crate::config::Config;
 use crate::config::defaults::{self, Defaults, Width};
+use crate::config::knobs::{Concurrency, Knobs};
 use crate::exit::{Exit, Failure};
 use crate::job::accounts::addressing_of;
 use crate::job::watching::Watching;
@@ -68,8 +69,14 @@ pub struct Settings {
     pub attach: Vec<PathBuf>,
     /// `--attach-column`.
     pub attach_column: Option<String>,
-    /// `-j`.
+    /// `-j N`.
     pub concurrency: Option<NonZeroUsize>,
+    /// `-j auto`.
+    #[serde(default)]
+    pub auto: bool,
+    /// `defaults.concurrency` as keys.
+    #[serde(default)]
+    pub knobs: Knobs,
     /// `-b`; without it a request carries as many as its platform takes.
     pub batch_size: Option<NonZeroUsize>,
     /// `--rate`.
@@ -168,10 +175,7 @@ impl Settings {
         if !(backoff.factor.is_finite() && backoff.factor >= 1.0) {
             return Err(Failure::new(Exit::Usage, format!("--backoff {}: the factor must be 1.0 or more", backoff.factor)));
         }
-        let fixed = match concurrency {
-            Some(Width::Fixed(width)) => Some(*width),
-            Some(Width::Auto) | None => None,
-        };
+        let asked = flow.concurrency;
         Ok(Settings {
             config: global.config.as_ref().map(|path| cwd.join(path)),
             profile: global.profile.clone(),
@@ -181,7 +185,9 @@ impl Settings {
             lenient: content.lenient || lenient.unwrap_or_default(),
             attach: content.attach.iter().map(|path| cwd.join(path)).collect(),
             attach_column: content.attach_column.clone(),
-            concurrency: flow.concurrency.or(fixed),
+            concurrency: asked.map_or(concurrency.and_then(Concurrency::fixed), Width::fixed),
+            auto: asked == Some(Width::Auto),
+            knobs: concurrency.map(Concurrency::knobs).unwrap_or_default(),
             batch_size: flow.batch_size.or(*batch_size),
             rate: flow.rate.or(*rate),
             wait_quota: flow.pace.wait_quota || config.defaults.wait_quota.unwrap_or_default(),
@@ -244,7 +250,9 @@ impl Settings {
                 slot.clone_from(value);
             }
         }
-        self.concurrency = flow.concurrency.or(self.concurrency);
+        if let Some(width) = flow.concurrency {
+            (self.concurrency, self.auto) = (width.fixed(), width == Width::Auto);
+        }
         self.rate = flow.rate.or(self.rate);
         precedence::amend(&mut self.precedence, &flow.order);
         self.batch_size = flow.batch_size.or(self.batch_size);
@@ -293,6 +301,8 @@ impl Settings {
             from: self.from.clone(),
             reply_to: self.reply_to.clone(),
             width: self.concurrency,
+            auto: self.auto,
+            knobs: self.knobs,
             timeout: self.timeout,
             final_timeout: self.final_timeout,
             definitions: config.definitions.clone(),

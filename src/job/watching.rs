@@ -35,6 +35,11 @@ impl Watching {
     pub fn new(defaults: &Defaults, global: &Global, hooks: &HookFlags, cwd: &Path) -> Result<Self, Failure> {
         let listen = defaults.metrics_listen.as_deref().map(server::address).transpose();
         let listen = listen.map_err(|what| Failure::new(Exit::BadConfig, format!("defaults.metrics_listen: {what}")))?;
+        // A program beside a run that calls us must not call itself for ever.
+        let fallback = Defaults::default();
+        let beside = std::env::var_os("NOTIFY_RUN").is_some();
+        let defaults = if beside { &fallback } else { defaults };
+        let listen = listen.filter(|_| !beside);
         let mut watching = Watching {
             on_result: defaults.on_result.clone(),
             on_finish: defaults.on_finish.clone(),

@@ -52,6 +52,7 @@ pub mod events;
 pub mod folder;
 pub mod lock;
 mod log;
+pub mod pause;
 pub mod reader;
 pub mod recovery;
 pub mod rows;

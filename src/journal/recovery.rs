@@ -54,7 +54,7 @@ impl Settled {
 }
 
 /// Rows that rest and are told one by one: those that are due first. Of the others there is a bit each.
-const NEAREST: usize = 8192;
+const NEAREST: usize = 4096;
 
 /// A row that was tried and waits for another try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub struct Recovery {
     pub tally: Tally,
     /// Who needs nothing more.
     pub settled: Settled,
-    /// Rows that were tried and are pending, by position: those that are due first, 8192 of them, and those that were put back, which
+    /// Rows that were tried and are pending, by position: those that are due first, 4096 of them, and those that were put back, which
     /// are as many as were in flight.
     pub deferred: Vec<Deferred>,
     /// All other rows that rest.

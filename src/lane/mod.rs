@@ -28,6 +28,7 @@ use crate::platform::{LaneKey, Share};
 use crate::priority::{Precedence, Priorities};
 use crate::recovery::gate::Gates;
 use crate::state::holds::HoldKey;
+use crate::tune::Tuner;
 
 mod beyond;
 mod counting;
@@ -41,11 +42,11 @@ mod settings;
 mod shares;
 mod sharing;
 mod timers;
+mod tuned;
 mod turn;
 mod view;
 
 pub use crate::lane::road::Ticket;
-pub use crate::lane::view::View;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;
@@ -54,7 +55,7 @@ const TICKETS: usize = 300_000;
 /// Rows of a priority that wait; while there are fewer, others do not go before it where more of it can be read.
 const AHEAD_OF_OTHERS: usize = 4096;
 /// Rows that rest in memory, about 56 bytes each; what comes after them rests in the journal only.
-const FRONT: usize = 8192;
+const FRONT: usize = 4096;
 /// Rows of an account, and bytes of them, that wait for others to share a request with before what there is goes.
 const COMPANY: (usize, usize) = (4096, 8 << 20);
 /// How long the first of them waits where rows come one by one.
@@ -164,6 +165,8 @@ enum Rest {
 #[derive(Debug)]
 pub struct Lanes {
     roads: Vec<Road>,
+    /// The time of the tuners is counted from here.
+    begun: Instant,
     lanes: HashMap<(usize, LaneKey), Lane>,
     /// Holds of the service, by lane without its group; only where it asked for less speed since the last success.
     holds: HashMap<(usize, LaneKey), Hold>,
@@ -188,7 +191,8 @@ impl Lanes {
         let roads = accounts
             .iter()
             .map(|account| Road {
-                width: account.width.max(1),
+                width: account.bounds.initial.clamp(1, account.width.max(1)),
+                tuner: Tuner::new(account.bounds, Duration::ZERO),
                 calls: 0,
                 most: usize::MAX,
                 spacing: None,
@@ -220,6 +224,7 @@ impl Lanes {
             .collect();
         Lanes {
             roads,
+            begun: Instant::now(),
             lanes: HashMap::new(),
             holds: HashMap::new(),
             heard: HashMap::new(),

@@ -17,6 +17,7 @@ use crate::priority::Priority;
 use crate::recipient::Position;
 use crate::recovery::gate::Gates;
 use crate::recovery::spacing::Spacing;
+use crate::tune::Tuner;
 
 /// A row by its place in the spool, and how often it was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +96,8 @@ impl Lane {
 pub(super) struct Road {
     /// Requests in flight, at most.
     pub(super) width: usize,
+    /// Who finds how many that are.
+    pub(super) tuner: Tuner,
     pub(super) calls: usize,
     /// Fewer than the width for now: one while its breaker is half-open, a half while it is throttled.
     pub(super) narrowed: usize,

@@ -7,9 +7,11 @@ use crate::lane::{Lanes, least_ahead};
 use crate::limit::Quota;
 
 impl Lanes {
-    /// So many requests of this account may be in flight from now on; those that are beyond it land first.
-    pub fn set_width(&mut self, account: usize, width: usize) {
-        self.roads[account].width = width.max(1);
+    /// So many requests of this account may be in flight from now on, or what pays again; those that are beyond it land first.
+    pub fn set_width(&mut self, account: usize, width: Option<usize>) {
+        let road = &mut self.roads[account];
+        road.tuner.fix(width);
+        road.width = road.tuner.width();
     }
 
     /// The run's own rate for this account from now on, over the limits that its `owner` declares.

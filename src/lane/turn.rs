@@ -30,6 +30,12 @@ impl Lanes {
             if road.halted.is_some() || held || road.calls >= road.width.min(road.narrowed) {
                 return Turn::Full;
             }
+            if let Err(wait) = road.tuner.ready(Instant::now().duration_since(self.begun)) {
+                let until = Instant::now() + wait;
+                road.held_until = Some(until);
+                self.timers.push(Reverse((until, Wake::Account(account))));
+                return Turn::Full;
+            }
             if let Some(until) = self.spaced(account) {
                 self.timers.push(Reverse((until, Wake::Account(account))));
                 return Turn::Full;
@@ -252,6 +258,9 @@ impl Lanes {
     pub fn withdrawn(&mut self, account: usize, key: &LaneKey, deliveries: usize, whole: bool) {
         self.handed(account, deliveries);
         if whole {
+            // The tuner hears only of what goes on; here it was told of nothing.
+            let now = self.now();
+            let _ = self.roads[account].tuner.took(now);
             return self.landed(account, key, deliveries);
         }
         let rank = self.roads[account].rank(key.priority());
@@ -263,7 +272,9 @@ impl Lanes {
 
     /// A request of so many deliveries has its answer, or never left.
     pub fn landed(&mut self, account: usize, key: &LaneKey, deliveries: usize) {
+        let now = self.now();
         let road = &mut self.roads[account];
+        road.tuner.gave_back(now);
         road.calls = road.calls.saturating_sub(1);
         let rank = road.rank(key.priority());
         rank.in_flight = rank.in_flight.saturating_sub(deliveries);

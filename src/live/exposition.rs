@@ -65,7 +65,7 @@ pub fn text(snapshot: &Snapshot) -> String {
         page.sample("notify_eta_seconds", &[], eta);
     }
     page.begin("notify_run_state", "gauge", "1 for the state that the run is in.");
-    for state in ["running", "paused", "stopping", "ended"] {
+    for state in ["running", "waiting", "paused", "stopping", "ended"] {
         page.sample("notify_run_state", &[("state", state)], u8::from(snapshot.state == state));
     }
     if let Some(code) = snapshot.exit_code {

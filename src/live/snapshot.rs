@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub pid: u32,
     /// When, RFC 3339 in UTC.
     pub at: String,
-    /// `running`, `paused` or `stopping`.
+    /// `running`, `waiting` for its window, `paused`, `stopping` or `ended`.
     pub state: String,
     /// Who wanted that, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 
 use crate::batch::{Batch, Verdicts};
+use crate::config::knobs::Knobs;
 use crate::delivery::Delivery;
 use crate::error::SendError;
 use crate::limit::Quota;
@@ -55,6 +56,9 @@ pub struct Capability {
     pub remembers: Option<Duration>,
     /// Requests in flight at once unless `-j` or `concurrency:` says otherwise.
     pub width: NonZeroUsize,
+    /// Requests in flight that `-j auto` never goes beyond: `width`, where the platform or the account says what it takes; more where
+    /// nobody knows.
+    pub widest: NonZeroUsize,
     /// The form of content.
     pub wants: Wants,
     /// Messages carry the row's columns too, not only what the template made of them.
@@ -154,6 +158,10 @@ pub struct Opening {
     pub reply_to: Option<String>,
     /// `-j`, or the account's `concurrency:`: requests in flight at once.
     pub width: Option<NonZeroUsize>,
+    /// `-j auto`: a number that the account has is the most, and not what is kept to.
+    pub auto: bool,
+    /// Between what the tuner moves, unless the account says otherwise.
+    pub knobs: Knobs,
     /// Bounds each phase before the point of no return.
     pub timeout: Duration,
     /// Bounds the wait for the answer after it; `None` leaves the platform's own (600 s for SMTP, 60 s for HTTP).
@@ -174,6 +182,8 @@ impl Default for Opening {
             from: None,
             reply_to: None,
             width: None,
+            auto: false,
+            knobs: Knobs::default(),
             timeout: Duration::from_secs(30),
             final_timeout: None,
             definitions: Vec::new(),

@@ -115,6 +115,7 @@ impl Outbox {
             columns: false,
             content: None,
             width: opening.width.or(config.concurrency).unwrap_or(WIDTH),
+            widest: opening.width.or(config.concurrency).unwrap_or(WIDTH),
             wants: Wants::Email,
             addressing: addressing(),
             harmless: true,
@@ -290,6 +291,7 @@ mod tests {
             platform: "outbox".into(),
             limits: None,
             concurrency: None,
+            knobs: Default::default(),
             shaping: None,
             settings,
         };

@@ -215,7 +215,15 @@ mod tests {
 
     fn account(platform: &str, settings: &str) -> AccountConfig {
         let settings = serde_yaml::from_str(settings).unwrap();
-        AccountConfig { name: "a".into(), platform: platform.into(), limits: None, concurrency: None, shaping: None, settings }
+        AccountConfig {
+            name: "a".into(),
+            platform: platform.into(),
+            limits: None,
+            concurrency: None,
+            knobs: Default::default(),
+            shaping: None,
+            settings,
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::journal::table::Known;
 use crate::problem::Problem;
 use crate::recipient::{Position, Row};
 use crate::report::cell;
+use crate::report::html::{self, FailedRow};
 use crate::report::line::{COLUMNS, Telling};
 use crate::report::paths::Paths;
 use crate::report::totals;
@@ -215,6 +216,7 @@ pub(crate) fn write_from(
     results_csv.write(|out| begin_csv(out, COLUMNS.iter().copied()))?;
     failed_csv.write(|out| begin_csv(out, columns.iter().map(String::as_str).chain(["error"])))?;
     let mut told = [0u64; State::ALL.len()];
+    let mut shown: Vec<FailedRow> = Vec::new();
     each_row(rows, &mut reader, |row, known| {
         let line = telling.result(row, known);
         told[line.status as usize] += 1;
@@ -222,6 +224,9 @@ pub(crate) fn write_from(
         results_csv.write(|out| cell::write_row(out, line.cells()))?;
         match known {
             Some(known) if known.state == State::Failed => {
+                if shown.len() < html::FAILED {
+                    shown.push(line.shown());
+                }
                 failed.write(|out| write_line(out, &telling.retry(row, known)))?;
                 failed_csv.write(|out| cell::write_row(out, telling.failed_cells(&columns, row, known)))
             }
@@ -235,14 +240,16 @@ pub(crate) fn write_from(
             "pending, sent, failed, in doubt, skipped are {counted:?} in the journal and {told:?} row by row"
         )));
     }
+    let tree = totals::with_events(totals::json(manifest, ending, &tally, &paths), folder);
     let mut report = Rising::begin(&paths.report)?;
     report.write(|out| {
-        let told = totals::with_events(totals::json(manifest, ending, &tally, &paths), folder);
-        serde_json::to_writer_pretty(&mut *out, &told)?;
+        serde_json::to_writer_pretty(&mut *out, &tree)?;
         out.write_all(b"\n")
     })?;
+    let mut page = Rising::begin(&paths.report_html)?;
+    page.write(|out| out.write_all(html::page(&tree, &shown).as_bytes()))?;
     // The retry file first and the numbers last: a report never speaks of files that are not there yet.
-    rise(vec![failed, failed_csv, in_doubt, results, results_csv, report])?;
+    rise(vec![failed, failed_csv, in_doubt, results, results_csv, page, report])?;
     folder.write_ended(&Ended { ending: ending.clone(), tally: tally.clone() })?;
     Ok((paths, tally))
 }
@@ -264,6 +271,23 @@ pub fn csv(folder: &RunFolder, manifest: &Manifest, out: &mut dyn Write) -> Resu
     let mut rows = Spool::open(folder.spool_dir())?;
     each_row(&mut rows, &mut reader, |row, known| cell::write_row(out, telling.result(row, known).cells()).map_err(stdout))?;
     Ok(())
+}
+
+/// `notify report --format html`: the page of a run whose `report.json` is this tree.
+///
+/// # Errors
+/// The run's files.
+pub fn page(folder: &RunFolder, manifest: &Manifest, tree: &Value) -> Result<String, ReportError> {
+    let mut reader = Reader::open(folder)?;
+    let telling = Telling::new(manifest);
+    let mut rows = Spool::open(folder.spool_dir())?;
+    let mut shown: Vec<FailedRow> = Vec::new();
+    for known in &reader.in_state(State::Failed, Position::row(0), html::FAILED)? {
+        if let Some(row) = rows.page(known.position.row, 1)?.first() {
+            shown.push(telling.result(row, Some(known)).shown());
+        }
+    }
+    Ok(html::page(tree, &shown))
 }
 
 /// Each row of a run as it stands now, with what the journal knows of it and its line of `results.jsonl`.

@@ -72,6 +72,18 @@ impl Serialize for DeliveryText {
 }
 
 impl ResultLine<'_> {
+    /// What a person is shown of a failed row: number, account, address, kind, code, detail.
+    pub(crate) fn shown(&self) -> [String; 6] {
+        [
+            self.row.to_string(),
+            self.account.unwrap_or_default().to_owned(),
+            self.to.as_deref().unwrap_or_default().to_owned(),
+            self.kind.map(ErrorKind::as_str).unwrap_or_default().to_owned(),
+            self.code.unwrap_or_default().to_owned(),
+            self.detail.as_deref().unwrap_or_default().to_owned(),
+        ]
+    }
+
     /// The cells of `results.csv`, in the order of [`COLUMNS`].
     pub(crate) fn cells(&self) -> [Cow<'_, str>; 15] {
         fn text<'a>(value: Option<&'a str>) -> Cow<'a, str> {

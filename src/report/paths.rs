@@ -11,6 +11,8 @@ use crate::journal::folder::Manifest;
 pub struct Paths {
     /// The numbers.
     pub report: PathBuf,
+    /// The same as a page.
+    pub report_html: PathBuf,
     /// Every row, for people.
     pub results_csv: PathBuf,
     /// Every row, for programs.
@@ -29,6 +31,7 @@ impl Paths {
         let file = |name: &str| manifest.out.join(name);
         Paths {
             report: manifest.report.clone().unwrap_or_else(|| file("report.json")),
+            report_html: file("report.html"),
             results_csv: file("results.csv"),
             results_jsonl: file("results.jsonl"),
             failed_jsonl: manifest.failed.clone().unwrap_or_else(|| file("failed.jsonl")),
@@ -41,6 +44,7 @@ impl Paths {
     pub fn as_json(&self) -> Value {
         json!({
             "report": self.report,
+            "report_html": self.report_html,
             "results_csv": self.results_csv,
             "results_jsonl": self.results_jsonl,
             "failed_jsonl": self.failed_jsonl,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::journal::folder::{Ending, Manifest, RunFolder};
 use crate::report::paths::Paths;
 use crate::report::recovery;
+use crate::report::tuning;
 use crate::tally::Tally;
 
 /// Seconds from start to end, to the millisecond; never negative, whatever the wall clock did.
@@ -24,6 +25,7 @@ pub fn throughput(tally: &Tally, ending: &Ending) -> f64 {
 /// The report with what the events of the run tell.
 pub fn with_events(mut report: Value, folder: &RunFolder) -> Value {
     report["recovery"] = Value::Array(recovery::entries(folder));
+    report["tuning"] = Value::Array(tuning::entries(folder));
     report
 }
 

@@ -56,6 +56,7 @@ impl Flow<'_> {
         while let Some(step) = self.tasks.try_join_next() {
             self.step(step.ok());
         }
+        self.learn();
         let late = !self.tasks.is_empty();
         self.tasks.shutdown().await;
         for (position, Flying { account, attempt, .. }) in std::mem::take(&mut self.flying) {

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 impl Flow<'_> {
     /// What follows from the answer to one request.
     pub(super) fn judge(&mut self, account: usize, packed: Packed, verdicts: Verdicts) {
+        self.tuned(account, &packed, &verdicts);
         self.together = Some(Vec::with_capacity(packed.batch.deliveries().len()));
         self.follow(account, packed, verdicts);
         match self.together.take() {

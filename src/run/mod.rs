@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::feed::{Feed, Reader};
 use crate::journal::Record;
 use crate::journal::damage::JournalError;
+use crate::journal::pause::Pause;
 use crate::journal::reader::Reader as JournalReader;
 use crate::journal::recovery::Recovery;
 use crate::journal::writer::Journal;
@@ -32,24 +33,28 @@ use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
 use crate::run::doors::Doors;
 use crate::run::recovering::Recovering;
-use crate::run::steering::{Landing, Paused};
+use crate::run::samples::Tuning;
+use crate::run::wires::{Landing, Wires};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
+use crate::tune::Flight;
 
 mod coming_back;
 mod doors;
 mod ending;
 mod judging;
+mod process;
 mod queues;
 mod records;
 mod recovering;
 mod resting;
+mod samples;
 mod sending;
 mod steering;
+mod tuning;
 mod watching;
-
-pub use self::steering::Wires;
+pub mod wires;
 
 /// Failures that one portion of the second pass takes up again.
 const SECOND_PASS: usize = 50_000;
@@ -101,6 +106,7 @@ pub async fn run(
     let mut lanes = Lanes::new(preparer.accounts(), rules.max_wait, matches!(feed, Feed::Stream(_)), rules.precedence);
     let run = rules.folder.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     lanes.share(preparer.accounts(), &rules.state_dir, &run, rules.precedence, rules.wait_quota);
+    let tuning = Tuning::new(preparer.accounts().len(), Shared::lessons(&rules, &preparer));
     let started = Instant::now();
     let ahead = preparer.policy().timetable.ahead(jiff::Timestamp::now());
     let ends = rules.deadline.map(|deadline| started + ahead + deadline);
@@ -112,6 +118,7 @@ pub async fn run(
     let Wires { control, live } = wires;
     let mut flow = Flow {
         lanes,
+        tuning,
         journal,
         spool,
         tally: recovery.tally.clone(),
@@ -144,6 +151,7 @@ pub async fn run(
         progress,
     };
     flow.progress.tally(&flow.tally);
+    flow.begin_tuned();
     let mut recovery = recovery;
     flow.remember_recovery();
     flow.take_up(&mut recovery)?;
@@ -171,6 +179,8 @@ pub async fn run(
 struct Flow<'a> {
     preparer: Arc<Preparer>,
     lanes: Lanes,
+    /// What the tuners are fed with.
+    tuning: Tuning,
     journal: Arc<Journal>,
     spool: Spool,
     tally: Tally,
@@ -208,7 +218,7 @@ struct Flow<'a> {
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
     /// Set while nothing new starts because somebody asked for that.
-    paused: Option<Paused>,
+    paused: Option<Pause>,
     /// Who waits for what is in flight to land.
     landing: Vec<Landing>,
     aborted: bool,
@@ -228,6 +238,8 @@ struct Flying {
 struct Packed {
     lane: LaneKey,
     batch: Batch,
+    /// For the tuner.
+    flight: Flight,
     permit: Permit,
 }
 

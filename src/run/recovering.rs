@@ -171,6 +171,10 @@ impl Flow<'_> {
             if event.what == "breaker_closed" && text("endpoint").is_none() {
                 rests.remove(&account);
             }
+            // Whose breaker was open when that life ended begins with a probe.
+            if matches!(event.what.as_str(), "breaker_opened" | "breaker_gave_up") && text("endpoint").is_none() {
+                rests.insert(account, Duration::ZERO);
+            }
             let Some(left) = left.and_then(|left| Duration::try_from(left).ok()).filter(|left| !left.is_zero()) else { continue };
             match (event.what.as_str(), text("action")) {
                 ("recovery", Some("throttle")) => drop(self.throttle(account, left)),
@@ -190,8 +194,11 @@ impl Flow<'_> {
                 _ => {}
             }
         }
+        rests.retain(|account, _| !self.recovering.accounts[*account].goes_on);
         for (account, left) in rests {
-            self.lanes.rest_account(account, left, left > self.rules.max_wait);
+            self.recovering.accounts[account].breaker.open_for(Instant::now(), left);
+            let until = self.lanes.rest_account(account, left, left > self.rules.max_wait);
+            self.recovering.accounts[account].rests = Some(until);
         }
     }
 
@@ -601,6 +608,7 @@ impl Flow<'_> {
                 .because(error.to_string())
                 .with("action", rule.act.as_str())
                 .with("scope", "domain")
+                .with("items", 1)
                 .with("domain", &*domain)
                 .with("rule", rule.preset.map_or_else(|| rule.pattern.as_str().to_owned(), |preset| format!("preset {preset}")));
             if let Act::Slow(interval) = rule.act {

@@ -75,7 +75,12 @@ impl Flow<'_> {
                     Turn::Batch(lane, deliveries, permit) => {
                         let deliveries = self.still_good(account, &lane, deliveries)?;
                         rows += deliveries.len();
-                        group.extend(Batch::new(deliveries).map(|batch| Packed { lane, batch, permit }));
+                        group.extend(Batch::new(deliveries).map(|batch| Packed {
+                            lane,
+                            batch,
+                            flight: self.lanes.took(account),
+                            permit,
+                        }));
                     }
                     Turn::Read(ticket, place) => self.read_again(account, ticket, place)?,
                     Turn::Hungry(of) => break Some(of),
@@ -136,7 +141,7 @@ impl Flow<'_> {
         self.progress.tally(&self.tally);
     }
 
-    pub(super) fn send(&mut self, account: usize, packed: Packed) {
+    pub(super) fn send(&mut self, account: usize, mut packed: Packed) {
         if self.closing.is_some() {
             // Remembered, but it need not leave any more: as if it had not been tried.
             for delivery in packed.batch.deliveries() {
@@ -159,6 +164,7 @@ impl Flow<'_> {
         for Delivery { envelope, .. } in packed.batch.deliveries() {
             self.flying.insert(envelope.position, Flying { account: envelope.account.clone(), attempt: envelope.attempt, since });
         }
+        self.lanes.tuner_leaves(account, &mut packed.flight, since);
         let platform = self.preparer.accounts()[account].platform.clone();
         self.tasks.spawn(async move {
             if let Some(leaves) = leaves {

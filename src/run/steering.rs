@@ -9,40 +9,15 @@ use tokio::time::Instant;
 use crate::changes::{self, Changes};
 use crate::config::defaults::Width;
 use crate::config::duration;
-use crate::control::{Asked, Control, Spoken, Word};
+use crate::control::{Asked, Spoken, Word};
 use crate::exit::Exit;
 use crate::journal::events::{self, Event};
-use crate::live::publish::Live;
+use crate::journal::pause::Pause;
+use crate::run::wires::Landing;
 use crate::run::{Flow, Packed};
 
 /// Who asked waits so long for what is in flight to land; then the answer says how much of it has not.
 const LANDING: Duration = Duration::from_millis(1500);
-
-/// The flow's ends of the wires: who steers it and who watches it.
-#[derive(Debug)]
-pub struct Wires {
-    /// Orders and words.
-    pub control: Control,
-    /// Snapshots.
-    pub live: Live,
-}
-
-/// Nothing new starts until somebody says so.
-#[derive(Debug)]
-pub(super) struct Paused {
-    /// By whom, and why.
-    pub(super) because: String,
-}
-
-/// Somebody who waits for what is in flight to land.
-#[derive(Debug)]
-pub(super) struct Landing {
-    asked: Asked,
-    /// `paused`, `aborted`.
-    done: &'static str,
-    flying: usize,
-    until: Instant,
-}
 
 impl Flow<'_> {
     /// Does what other shells ask.
@@ -82,13 +57,18 @@ impl Flow<'_> {
             return asked.refused(format!("run {} is stopping already", self.rules.folder.id));
         }
         if let Some(paused) = &self.paused {
-            return asked.refused(format!("run {} is paused already, {}", self.rules.folder.id, paused.because));
+            return asked.refused(format!("run {} is paused already, {}", self.rules.folder.id, paused.told()));
         }
         let flying = self.aloft();
-        self.tell("paused", &asked.spoken, |event| event.with("in_flight", flying));
-        self.paused = Some(Paused { because: because(&asked.spoken) });
         self.recall(true);
-        self.progress.say(&format!("paused {}: notify resume {}", because(&asked.spoken), self.rules.folder.id));
+        self.tell("paused", &asked.spoken, |event| event.with("in_flight", flying));
+        let Spoken { by, why, .. } = asked.spoken.clone();
+        let pause = Pause { at: jiff::Timestamp::now().to_string(), by, why };
+        if let Err(error) = pause.write(&self.rules.folder) {
+            tracing::warn!(%error, "the pause will not outlive this process");
+        }
+        self.progress.say(&format!("paused {}: notify resume {}", pause.told(), self.rules.folder.id));
+        self.paused = Some(pause);
         self.land(asked, "paused", flying);
     }
 
@@ -97,6 +77,7 @@ impl Flow<'_> {
         if self.paused.take().is_none() {
             return asked.refused(format!("run {run} is not paused"));
         }
+        self.lift();
         self.recall(false);
         // What waited for a pause to land need not wait any more.
         for landing in std::mem::take(&mut self.landing) {
@@ -115,11 +96,19 @@ impl Flow<'_> {
         self.recall(true);
         self.close(Exit::Stopped, Some(format!("aborted {}", because(&asked.spoken))));
         self.aborted = true;
+        self.lift();
         if again {
             // As with signals: asked a second time it stops now.
             self.drain_ends = Some(Instant::now());
         }
         self.land(asked, "aborted", flying);
+    }
+
+    /// No pause outlives this process any more.
+    fn lift(&self) {
+        if let Err(error) = Pause::lift(&self.rules.folder) {
+            tracing::warn!(%error, "a later process will take this run for paused");
+        }
     }
 
     fn set(&mut self, asked: Asked, values: &BTreeMap<String, String>) {
@@ -168,8 +157,8 @@ impl Flow<'_> {
                 self.lanes.set_rate(index, account, rate);
             }
             match changes.concurrency {
-                Some(Width::Fixed(width)) => self.lanes.set_width(index, width.get()),
-                Some(Width::Auto) => self.lanes.set_width(index, account.platform.capability().width.get()),
+                Some(Width::Fixed(width)) => self.lanes.set_width(index, Some(width.get())),
+                Some(Width::Auto) => self.lanes.set_width(index, None),
                 None => {}
             }
             if let Some(most) = changes.batch_size {
@@ -219,9 +208,8 @@ impl Flow<'_> {
         } else {
             format!("{flying} in flight landed")
         };
-        let next = if done == "aborted" { "notify resume --help tells how to take it up after all" } else { "go on with" };
-        let next = if done == "aborted" { next.to_owned() } else { format!("{next} `notify resume {run}`") };
-        asked.done(format!("{done} run {run}: {how}, {} left; {next}", rows(left)));
+        let next = if done == "aborted" { "takes it up after all" } else { "goes on" };
+        asked.done(format!("{done} run {run}: {how}, {} left; `notify resume {run}` {next}", rows(left)));
     }
 
     /// Whoever still waits is answered before the run ends.
@@ -245,10 +233,8 @@ impl Flow<'_> {
     }
 }
 
-/// `by ann@desk, pid 12 (lunch)`.
 fn because(spoken: &Spoken) -> String {
-    let why = spoken.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-    format!("by {}{why}", spoken.by)
+    Pause { at: String::new(), by: spoken.by.clone(), why: spoken.why.clone() }.told()
 }
 
 /// "1 row", "8,211 rows".

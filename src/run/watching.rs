@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::journal::pause::Pause;
 use crate::live::snapshot::{NextRetry, OfAccount, Queue, Snapshot, Workers, moment};
 use crate::priority::Priority;
 use crate::run::Flow;
@@ -27,15 +28,18 @@ impl Flow<'_> {
     pub(super) fn snapshot(&mut self, now: Instant) -> Snapshot {
         let wall = Timestamp::now();
         let at = |until: Instant| moment(wall, until.saturating_duration_since(now));
+        let shut = self.shut();
         let state = match (&self.paused, self.closing) {
             (_, Some(_)) => "stopping",
             (Some(_), None) => "paused",
+            // For its window, or for the moment that it was told to begin at.
+            (None, None) if shut.is_some() => "waiting",
             (None, None) => "running",
         };
         let mut snapshot = Snapshot {
             at: wall.to_string(),
             state: state.to_owned(),
-            because: self.paused.as_ref().map(|paused| paused.because.clone()),
+            because: self.paused.as_ref().map(Pause::told).or(shut.map(|until| format!("until {until}"))),
             rate: self.live.meter.rate(now, self.tally.settled()),
             set: self.live.set.clone(),
             ..Snapshot::default()

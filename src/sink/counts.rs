@@ -26,6 +26,8 @@ pub struct Counts {
     pub recipients: u64,
     /// Requests received, taken or not; those for the sink itself (`/_sink/…`) do not count.
     pub requests: u64,
+    /// The most requests that were inside at once; 0 where none takes any time.
+    pub most_at_once: u64,
     /// Requests taken, whether or not the client was told.
     pub requests_taken: u64,
     /// Messages and requests taken whose right answer never left: what a client must call in doubt.

@@ -5,13 +5,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::ServerConfig;
 use tokio::sync::Notify;
 
 use crate::sink::counts::Counts;
 use crate::sink::faults::dice::Dice;
+use crate::sink::load::{Bears, Load};
 use crate::sink::options::{Options, Record, SinkError};
 use crate::sink::turn::Turn;
 
@@ -32,6 +33,8 @@ pub(crate) struct Desk {
     taken: AtomicU64,
     failure: Mutex<Option<SinkError>>,
     started: Instant,
+    /// What the HTTP side can bear; none where it bears all.
+    load: Option<Mutex<Load>>,
 }
 
 impl Desk {
@@ -54,7 +57,10 @@ impl Desk {
                 }
             }
         }
+        let bounded = options.knee.is_some() || options.pace.is_some() || !options.delay.is_zero();
+        let load = bounded.then(|| Mutex::new(Load::new(options.delay, options.knee, options.pace)));
         Ok(Desk {
+            load,
             dice: Dice::new(&options.faults, options.seed),
             options,
             tls,
@@ -94,6 +100,12 @@ impl Desk {
     /// Whether so many were taken as should be.
     pub(crate) fn full(&self) -> bool {
         self.options.limit.is_some_and(|limit| self.taken.load(Ordering::Relaxed) >= limit)
+    }
+
+    /// What becomes of a request that comes now.
+    pub(crate) fn bears(&self) -> Bears {
+        let Some(load) = &self.load else { return Bears::After(Duration::ZERO) };
+        lock(load).comes(Instant::now())
     }
 
     /// Whether the whole server is down just now.
@@ -136,7 +148,9 @@ impl Desk {
 
     /// The numbers so far.
     pub(crate) fn counts(&self) -> Counts {
-        lock(&self.counts).clone()
+        let mut counts = lock(&self.counts).clone();
+        counts.most_at_once = self.load.as_ref().map_or(0, |load| lock(load).most as u64);
+        counts
     }
 
     /// Numbers and fault memory begin again; records stay as they are, and `seq` goes on.

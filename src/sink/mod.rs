@@ -12,6 +12,7 @@ pub mod options;
 // What connections share, and how bytes come and go.
 pub(crate) mod conversation;
 pub(crate) mod desk;
+pub(crate) mod load;
 pub(crate) mod turn;
 pub(crate) mod wire;
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::limit::Quota;
 use crate::problem::{Problem, did_you_mean};
 use crate::sink::faults::rule::Faults;
 
@@ -39,6 +40,10 @@ pub struct Options {
     pub seed: u64,
     /// Ends by itself after so many messages and requests were taken.
     pub limit: Option<u64>,
+    /// HTTP requests at once beyond which it breaks down.
+    pub knee: Option<usize>,
+    /// HTTP requests that come faster than this are answered 429.
+    pub pace: Option<Quota>,
     /// More connections at once than this are answered 421 (SMTP) or 503 (HTTP).
     pub max_connections: Option<usize>,
     /// Where to write the PEM of the CA that signed the certificate, for clients to trust.
@@ -62,6 +67,8 @@ impl Default for Options {
             allow_remote: false,
             seed: 0,
             limit: None,
+            knee: None,
+            pace: None,
             max_connections: None,
             cert_out: None,
         }

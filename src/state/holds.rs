@@ -16,6 +16,11 @@ const MOST: usize = 10_000;
 pub struct HoldKey([u8; 16]);
 
 impl HoldKey {
+    /// As it is kept.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     /// Of these parts, in this order.
     pub fn of(parts: &[&str]) -> Self {
         let mut context = ring::digest::Context::new(&ring::digest::SHA256);
@@ -26,11 +31,6 @@ impl HoldKey {
         let mut key = [0; 16];
         key.copy_from_slice(&context.finish().as_ref()[..16]);
         HoldKey(key)
-    }
-
-    /// The hash itself.
-    pub(super) fn bytes(self) -> [u8; 16] {
-        self.0
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod control;
 pub mod holds;
 pub mod known;
+pub mod learned;
 pub mod pace;
 pub mod store;
 pub mod suppressed;

@@ -13,6 +13,9 @@ const BUSY: Duration = Duration::from_millis(500);
 const TABLES: &[&str] = &[
     // holds.rs: for whom nothing leaves before when.
     "CREATE TABLE IF NOT EXISTS hold (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    // learned.rs: what the tuner of an account ended with.
+    "CREATE TABLE IF NOT EXISTS learned (key BLOB PRIMARY KEY, width INTEGER NOT NULL, batch INTEGER NOT NULL, rate REAL, \
+     throughput REAL NOT NULL, latency REAL NOT NULL, samples INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     // pace.rs: where the next slot of a limit begins (nanoseconds since the machine started), who competes for an account, what was
     // used of a long limit, and which messages an address had. `until`: when the row may be forgotten.
     "CREATE TABLE IF NOT EXISTS pace (key BLOB PRIMARY KEY, next INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",

@@ -29,7 +29,7 @@ fn world(stage: &Stage, rows: usize) -> World {
 }
 
 fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let mut all = vec!["batch", "users.csv", "-t", "hello", "--yes", "--out", "out", "-j", "4"];
+    let mut all = vec!["batch", "users.csv", "-t", "hello", "--yes", "--again", "--out", "out", "-j", "4"];
     all.extend(more);
     all
 }
@@ -124,6 +124,9 @@ fn pause_kill_resume_set_abort_each_at_once_and_all_in_the_events() {
     assert_eq!((stood["status"].as_str(), stood["in_doubt"].as_u64()), (Some("broken off"), Some(0)), "{stood}");
     world.notify(&["pause", &run]).code(10).err_has("nobody works on run").err_has("notify resume");
     world.notify(&["wait", &run]).code(5).err_has("broke off");
+    // The pause outlives the process: a timer's `notify resume` leaves the run alone.
+    world.notify(&["resume", "--yes"]).code(10).err_has("is paused by").err_has("lunch");
+    world.notify(&["status", &run]).code(0).out_has("broken off, paused by").out_has("lunch");
     let before = stage.count();
     let second = Running::start(&world, &["resume", &run, "--yes", "-q", "-j", "4", "--rate", "100/s", "--reason", "back"]);
     assert!(until(|| stage.count() > before + 20), "the run goes on, not paused any more");
@@ -239,7 +242,8 @@ fn a_run_that_is_not_paused_is_held_and_one_of_several_must_be_named() {
     assert!(until(|| stage.count() > 4));
     let first = run_of(&world);
     world.notify(&["resume", &first]).code(11).err_has("another process works on this run");
-    let two = Running::start(&world, &["batch", "users.csv", "-t", "hello", "--yes", "--out", "out2", "-q", "-j", "1"]);
+    let two =
+        Running::start(&world, &["batch", "users.csv", "-t", "hello", "--yes", "--again", "--out", "out2", "-q", "-j", "1"]);
     assert!(until(|| world.notify(&["wait", "--timeout", "1ms"]).err.contains("2 runs are running")));
     world.notify(&["pause"]).code(2).err_has(&first);
     // A paused run that is told to end ends as ever.
@@ -451,7 +455,7 @@ fn a_detached_run_goes_on_alone_and_can_be_waited_for() {
     assert_eq!(json["type"], "detached");
     world.notify(&["wait", json["run"].as_str().expect("a run")]).code(0);
     world.notify(&["batch", "users.csv", "-t", "no-such", "--yes", "--detach"]).code(3);
-    world.notify(&["batch", "users.csv", "-t", "hello", "--detach"]).code(2).err_has("needs a confirmation");
+    world.notify(&["batch", "users.csv", "-t", "hello", "--again", "--detach"]).code(2).err_has("needs a confirmation");
     world.notify_with(&["batch", "-", "--stream", "-t", "hello", "--yes", "--detach"], b"email\n").code(2).err_has("--stream");
 }
 
@@ -593,6 +597,17 @@ fn hooks_hear_each_result_and_the_end_and_never_decide() {
     );
     let run = run_of(&world);
     assert!(events(&world, &run).iter().any(|event| event["what"] == "hook_failed" && event["hook"] == "--on-finish"));
+
+    // A hook of the config that calls notify does not call itself for ever.
+    let plain = world.read("notify.yaml");
+    let hooked = "via: hook, on_finish: \"echo once >> calls; $NOTIFY send again --to x --yes -q\" }";
+    world.config(&plain.replace("via: hook }", hooked));
+    let before = stage.count();
+    let mut calling = world.command(&["send", "hello", "--to", "x", "--yes", "-q", "--out", "out4"]);
+    calling.env("NOTIFY", env!("CARGO_BIN_EXE_notify")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let called = crate::world::ended(calling.spawn().expect("notify starts")).code(0);
+    world.config(&plain);
+    assert_eq!((called.err.as_str(), world.read("calls").as_str(), stage.count() - before), ("", "once\n", 2));
 
     // One that dies, and one that reads nothing, cost results and no row.
     for hook in ["head -n 1 > /dev/null; exit 3", "sleep 300"] {

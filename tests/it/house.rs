@@ -14,7 +14,7 @@ const LEVELS: [(&str, &[&str]); 16] = [
         "words",
         &["batch", "control", "delivery", "error", "exit", "message", "priority", "problem", "queue_stats", "recipient", "tally"],
     ),
-    ("rooms", &["backoff", "cost", "hook", "journal", "limit", "sms", "source", "state", "template"]),
+    ("rooms", &["backoff", "cost", "hook", "journal", "limit", "sms", "source", "state", "template", "tune"]),
     ("rules over outcomes", &["recovery"]),
     ("rooms on rooms", &["config", "permits", "report"]),
     ("when", &["schedule"]),

@@ -25,6 +25,7 @@ mod schedule;
 mod service;
 mod shared_limits;
 mod smpp;
+mod tuning;
 mod verbs;
 mod webhook;
 mod world;

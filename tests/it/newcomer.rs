@@ -59,7 +59,7 @@ fn mistakes_are_told_in_words() {
     world.list("list.csv", 2);
     for (args, code, word) in [
         (&["batch", "nowhere.csv", "-t", "hello"][..], 3, "there is no file nowhere.csv"),
-        (&["batch", "list.csv", "-t", "hello", "-j", "0"], 2, "write a whole number, 1 or more"),
+        (&["batch", "list.csv", "-t", "hello", "-j", "0"], 2, "whole number, 1 or more"),
         (&["batch", "list.csv", "-t", "hello", "--limit", "0"], 2, "--limit"),
     ] {
         let told = world.notify(args).code(code).err_has(word).err;

@@ -189,7 +189,7 @@ fn peak_of_resting(rows: usize) -> u64 {
     let world = World::with_smtp(sink.smtp, "");
     world.template();
     world.list("users.csv", rows);
-    let args = ["batch", "users.csv", "-t", "hello", "--yes", "--out", "out", "-q", "--delay", "15s", "--max-delay", "15s"];
+    let args = ["batch", "users.csv", "-t", "hello", "--yes", "--out", "out", "-q", "--delay", "30s", "--max-delay", "30s"];
     let mut child = world.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;

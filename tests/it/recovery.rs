@@ -189,9 +189,12 @@ fn where_nobody_ever_listened_the_run_stops_soon_and_can_be_resumed() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}\n{}", began.elapsed(), ended.err);
     let report = world.json("out/report.json");
     assert_eq!((&report["pending"], &report["failed"]), (&200.into(), &0.into()));
-    assert!(recovery(&world, "circuit_break")[0]["gave_up"].is_string());
+    let told = recovery(&world, "circuit_break");
+    assert!(told[0]["gave_up"].is_string() && told[0]["closed"].is_null(), "{told:?}");
     server.start();
     world.notify(&["resume", "--state-dir", "state"]).code(0);
+    // The resumed run began with a probe, and that closed it.
+    assert!(recovery(&world, "circuit_break")[0]["closed"].is_string());
     assert_eq!(agree(&world, &server, 200, 2), BTreeMap::from([("sent".to_owned(), 200)]));
 }
 
@@ -461,7 +464,7 @@ fn mistakes_in_rules_are_told_with_their_place() {
         "recovery: { network: { over: 70%, delay: 1m } }\naccounts:\n  mail: { platform: smtp, url: smtp://smtp.gmail.com, user: me@corp.example }\n",
     );
     world.notify(&["config", "check"]).code(0).out_has("preset workspace");
-    let shown = world.notify(&["config", "show"]).code(0).out_has("preset workspace").out_has("2000/1d").out;
+    let shown = world.notify(&["config", "show"]).code(0).out_has("preset workspace").out_has("2000/d").out;
     assert!(shown.contains("delay: 1m") && shown.contains("action: throttle"), "{shown}");
     world.notify(&["platforms", "show", "smtp"]).code(0).out_has("Gmail").out_has("30/min");
 }

@@ -128,7 +128,7 @@ fn rows_that_rest_are_found_by_the_time_when_they_are_due_and_the_nearest_are_to
         let (_copy, folder) = crash(&folder);
         let (journal, recovery) = Journal::open(&folder, nobody()).expect("open");
         assert_eq!(recovery.deferred.len() as u64 + recovery.beyond.count(), rows - 2);
-        assert!(recovery.deferred.len() < 8200 && recovery.deferred.iter().all(|deferred| deferred.position.row > 800));
+        assert!(recovery.deferred.len() < 4200 && recovery.deferred.iter().all(|deferred| deferred.position.row > 4800));
         assert!(recovery.beyond.contains(Position::row(2)) && !recovery.beyond.contains(Position::row(0)));
         let (count, first) = recovery.beyond_by["corp"];
         assert_eq!(count, recovery.beyond.count());

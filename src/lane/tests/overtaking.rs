@@ -142,16 +142,16 @@ async fn what_rests_beyond_the_heap_is_counted_and_comes_back_once() {
     for row in 0..rows {
         lanes.rest_told(0, ticket(row), now + wait(row), None);
     }
-    assert!(!lanes.is_beyond(Position::row(8191)) && lanes.is_beyond(Position::row(8192)));
+    assert!(!lanes.is_beyond(Position::row(4095)) && lanes.is_beyond(Position::row(4096)));
     assert!(lanes.has_room() && !lanes.is_empty());
     assert_eq!(lanes.stats(now, jiff::Timestamp::UNIX_EPOCH, [0; 4], [0; 4]).accounts[0].resting, rows);
     assert_eq!(lanes.next_wake(), Some(now + wait(0)));
-    assert!(lanes.beyond_due(now + wait(8191)).is_empty());
-    assert_eq!(lanes.beyond_due(now + wait(8192)), [0]);
-    for row in 8192..rows {
+    assert!(lanes.beyond_due(now + wait(4095)).is_empty());
+    assert_eq!(lanes.beyond_due(now + wait(4096)), [0]);
+    for row in 4096..rows {
         lanes.came_back(0, ticket(row));
         lanes.came_back(0, ticket(row));
     }
-    assert_eq!(lanes.stats(now, jiff::Timestamp::UNIX_EPOCH, [0; 4], [0; 4]).accounts[0].resting, 8192);
+    assert_eq!(lanes.stats(now, jiff::Timestamp::UNIX_EPOCH, [0; 4], [0; 4]).accounts[0].resting, 4096);
     assert!(lanes.beyond_due(now + wait(rows)).is_empty());
 }

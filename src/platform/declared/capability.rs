@@ -10,7 +10,12 @@ use crate::platform::declared::definition::{Build, Definition, Honoured, Phone};
 use crate::platform::{Addressing, Batching, Capability, Wants};
 
 /// What the platform can do with this account.
-pub fn capability(definition: &Definition, config: &AccountConfig, composer: &Composer, width: NonZeroUsize) -> Capability {
+pub fn capability(
+    definition: &Definition,
+    config: &AccountConfig,
+    composer: &Composer,
+    (width, widest): (NonZeroUsize, NonZeroUsize),
+) -> Capability {
     let honoured = definition.idempotency.as_ref().map(|idempotency| idempotency.honoured);
     let said = &definition.addressing;
     let own = composer.endpoint.is_some() || said.optional.as_ref().is_some_and(|key| composer.account.sets(key));
@@ -32,6 +37,7 @@ pub fn capability(definition: &Definition, config: &AccountConfig, composer: &Co
             && composer.account.keeps_key(definition),
         remembers: definition.idempotency.as_ref().and_then(|idempotency| idempotency.ttl).map(|ttl| ttl.0),
         width,
+        widest,
         wants: match definition.form {
             Build::Named => Wants::Named(names),
             Build::Email => Wants::Email,

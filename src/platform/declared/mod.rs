@@ -54,6 +54,8 @@ mod tests;
 
 /// Requests in flight at once where nobody says otherwise.
 const WIDTH: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+/// Requests in flight at most where neither account nor definition says how many the service takes, and the tuner looks for what pays.
+const WIDEST: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// A platform told by a definition, with an account's credentials.
 pub struct Declared {
@@ -102,9 +104,10 @@ impl Declared {
         if let Some((account, _)) = &service {
             composer.known.jwt = (account.project_id.clone().unwrap_or_default(), account.client_email.clone());
         }
-        let width = opening.width.or(config.concurrency).or(definition.concurrency).unwrap_or(WIDTH);
-        let client = Client::new(&Tuning::new(opening, width, composer.account.ca_file.as_deref()))?;
-        let capability = capability::capability(&definition, config, &composer, width);
+        let said = opening.width.or(config.concurrency).or(definition.concurrency);
+        let (width, widest) = (said.unwrap_or(WIDTH), said.unwrap_or(WIDEST));
+        let client = Client::new(&Tuning::new(opening, widest, composer.account.ca_file.as_deref()))?;
+        let capability = capability::capability(&definition, config, &composer, (width, widest));
         let by_target = composer.endpoint.is_none()
             && (capability.quotas.iter().any(|quota| quota.scope == QuotaScope::Address)
                 || definition.errors.iter().any(|rule| rule.scope == Some(Scope::Target)));

@@ -154,6 +154,7 @@ fn capability(width: NonZeroUsize) -> Capability {
         columns: false,
         content: None,
         width,
+        widest: width,
         wants: Wants::Email,
         addressing: addressing(),
         harmless: false,

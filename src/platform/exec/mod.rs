@@ -136,6 +136,7 @@ impl Exec {
             columns: true,
             content: None,
             width: opening.width.or(account.concurrency).unwrap_or(WIDTH),
+            widest: opening.width.or(account.concurrency).unwrap_or(WIDTH),
             wants: match written.format.unwrap_or_default() {
                 Format::Json => Wants::Named(vec!["exec".to_owned()]),
                 Format::Email => Wants::Email,

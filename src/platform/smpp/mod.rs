@@ -66,6 +66,7 @@ pub fn open(account: &AccountConfig, opening: &Opening) -> Result<Smpp, Problem>
         columns: false,
         content: None,
         width: opening.width.or(account.concurrency).unwrap_or(width),
+        widest: opening.width.or(account.concurrency).unwrap_or(width),
         wants: Wants::Named(vec!["smpp".to_owned(), "sms".to_owned()]),
         addressing: addressing(),
         harmless: false,
@@ -152,6 +153,10 @@ impl Platform for Smpp {
 
     fn backlog(&self) -> usize {
         self.pool.queue.waiting()
+    }
+
+    fn recall(&self, back: bool) {
+        self.pool.queue.recall(back);
     }
 
     fn check(&self) -> BoxFuture<'_, Result<String, SendError>> {

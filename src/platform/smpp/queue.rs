@@ -114,6 +114,8 @@ struct State {
     /// No further connections before this moment.
     not_before: Option<Instant>,
     closing: bool,
+    /// What comes is given back at once.
+    recalled: bool,
 }
 
 /// The jobs that wait.
@@ -137,9 +139,26 @@ impl Queue {
     /// Adds a job; `true` if the caller must start a connection, which is counted from now on.
     pub(super) fn push(&self, job: Job) -> bool {
         let mut state = self.lock();
+        if state.recalled {
+            drop(state);
+            job.finish(Err(SendError::recalled()));
+            return false;
+        }
         state.waiting.push_back(job);
         self.wake.notify_one();
         self.wants_connection(&mut state)
+    }
+
+    /// Gives back what waits, and what comes as long as `back` is set.
+    pub(super) fn recall(&self, back: bool) {
+        let jobs = {
+            let mut state = self.lock();
+            state.recalled = back;
+            if back { std::mem::take(&mut state.waiting) } else { VecDeque::new() }
+        };
+        for job in jobs {
+            job.finish(Err(SendError::recalled()));
+        }
     }
 
     /// Jobs that no connection has taken yet.

@@ -14,6 +14,7 @@ use crate::sink::desk::Desk;
 use crate::sink::faults::dice::Facts;
 use crate::sink::faults::rule::{Effect, HttpFault, Moment, Rule, Way};
 use crate::sink::http::chunked::{Chunked, MAX_BODY, TooBig};
+use crate::sink::load::Bears;
 use crate::sink::turn::{Then, Turn};
 
 /// The head of a request: request line and headers.
@@ -227,6 +228,17 @@ impl Http {
 
     fn settle(&mut self, request: &Request, turn: &mut Turn) {
         turn.counts.requests += 1;
+        let later = match self.desk.bears() {
+            Bears::After(later) => later,
+            Bears::Fails(later) => {
+                self.write_down(request, false, 503, None, Some("knee"), turn);
+                return self.say(turn, 503, &[], br#"{"ok":false,"error":"too much at once"}"#, request.head_only, later);
+            }
+            Bears::TooFast => {
+                self.write_down(request, false, 429, None, Some("limit"), turn);
+                return self.say(turn, 429, &[], br#"{"ok":false,"error":"too fast"}"#, request.head_only, Duration::ZERO);
+            }
+        };
         let key = request.header("idempotency-key").or_else(|| request.header("webhook-id")).unwrap_or(request.path);
         let facts = Facts { key, path: request.path, body: request.body, ..Facts::default() };
         let rule = self.desk.dice.strike(Moment::Http, &facts);
@@ -258,12 +270,12 @@ impl Http {
         }
         self.write_down(request, wants, status, cut, rule.as_ref().map(|rule| rule.name.as_str()), turn);
         match fault {
-            None if request.keep && !request.head_only && !self.desk.dice.armed(Moment::Reply) => {
+            None if request.keep && !request.head_only && later.is_zero() && !self.desk.dice.armed(Moment::Reply) => {
                 self.replies += 1;
                 *turn.counts.statuses.entry(200).or_default() += 1;
                 turn.replies.extend_from_slice(OK);
             }
-            None => self.say(turn, 200, &[], br#"{"ok":true}"#, request.head_only, Duration::ZERO),
+            None => self.say(turn, 200, &[], br#"{"ok":true}"#, request.head_only, later),
             Some(fault) => self.misbehave(fault, request, turn),
         }
     }

@@ -100,6 +100,7 @@ impl Stand {
             platform: self.listed.name.clone(),
             limits: None,
             concurrency: None,
+            knobs: Default::default(),
             shaping: None,
             settings,
         };

@@ -33,6 +33,7 @@ fn composer_of(text: &str, settings: &str) -> Composer {
         platform: definition.name.0.clone(),
         limits: None,
         concurrency: None,
+        knobs: Default::default(),
         shaping: None,
         settings,
     };

@@ -105,8 +105,15 @@ fn every_form_of_url_is_an_account_that_opens() {
         match account_of_url(&definition, url) {
             Ok((settings, whom)) if settings == expected && whom.as_deref() == *to => {
                 let platform = (*name).to_owned();
-                let config =
-                    AccountConfig { name: "url".into(), platform, limits: None, concurrency: None, shaping: None, settings };
+                let config = AccountConfig {
+                    name: "url".into(),
+                    platform,
+                    limits: None,
+                    concurrency: None,
+                    knobs: Default::default(),
+                    shaping: None,
+                    settings,
+                };
                 let opened = Declared::open(Arc::new(definition), &config, &Opening::default(), clock);
                 match opened {
                     Ok(opened) => {

@@ -118,6 +118,7 @@ fn platform_of(definition: &str, settings: &str) -> Result<Declared, Problem> {
         platform: definition.name.0.clone(),
         limits: None,
         concurrency: None,
+        knobs: Default::default(),
         shaping: None,
         settings,
     };

@@ -469,6 +469,7 @@ pub(super) mod tests {
             platform: "smtp".into(),
             limits: None,
             concurrency: None,
+            knobs: Default::default(),
             shaping: None,
             settings: serde_yaml::from_str(yaml).unwrap(),
         }

@@ -141,7 +141,7 @@ impl Flow<'_> {
         self.progress.tally(&self.tally);
     }
 
-    pub(super) fn send(&mut self, account: usize, mut packed: Packed) {
+    pub(super) fn send(&mut self, account: usize, packed: Packed) {
         if self.closing.is_some() {
             // Remembered, but it need not leave any more: as if it had not been tried.
             for delivery in packed.batch.deliveries() {

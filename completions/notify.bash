@@ -3137,7 +3137,7 @@ _notify() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json csv html" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -4372,7 +4372,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__sink)
-            opts="-c -p -v -q -h --smtp --smtps --http --faults --ledger --save --without --auth --cert-out --delay --stop-after --seed --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
+            opts="-c -p -v -q -h --smtp --smtps --http --faults --ledger --save --without --auth --cert-out --delay --knee --limit --stop-after --seed --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4440,6 +4440,14 @@ _notify() {
                     return 0
                     ;;
                 --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --knee)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

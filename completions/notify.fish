@@ -73,7 +73,7 @@ complete -c notify -n "__fish_notify_using_subcommand send" -l attach-column -d 
 complete -c notify -n "__fish_notify_using_subcommand send" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
-complete -c notify -n "__fish_notify_using_subcommand send" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand send" -s j -l concurrency -d 'Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand send" -l priority -d 'What the rows are worth that say nothing in `_priority` [default: normal]' -r -f -a "low\t'What can wait'
 normal\t'What nobody said anything about'
@@ -162,7 +162,7 @@ complete -c notify -n "__fish_notify_using_subcommand batch" -l attach-column -d
 complete -c notify -n "__fish_notify_using_subcommand batch" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
-complete -c notify -n "__fish_notify_using_subcommand batch" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -s j -l concurrency -d 'Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l priority -d 'What the rows are worth that say nothing in `_priority` [default: normal]' -r -f -a "low\t'What can wait'
 normal\t'What nobody said anything about'
@@ -241,7 +241,7 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -l attach-column -d
 complete -c notify -n "__fish_notify_using_subcommand retry" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
-complete -c notify -n "__fish_notify_using_subcommand retry" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand retry" -s j -l concurrency -d 'Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand retry" -l priority -d 'What the rows are worth that say nothing in `_priority` [default: normal]' -r -f -a "low\t'What can wait'
 normal\t'What nobody said anything about'
@@ -312,7 +312,7 @@ complete -c notify -n "__fish_notify_using_subcommand retry" -s q -l quiet -d 'S
 complete -c notify -n "__fish_notify_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c notify -n "__fish_notify_using_subcommand resume" -l reason -d 'Why, for those who read the events of the run' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l via -d 'The URL once more, or @FILE, where the run was sent through one: a run does not keep it' -r
-complete -c notify -n "__fish_notify_using_subcommand resume" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand resume" -s j -l concurrency -d 'Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand resume" -l priority -d 'What the rows are worth that say nothing in `_priority` [default: normal]' -r -f -a "low\t'What can wait'
 normal\t'What nobody said anything about'
@@ -425,7 +425,7 @@ complete -c notify -n "__fish_notify_using_subcommand plan" -l attach-column -d 
 complete -c notify -n "__fish_notify_using_subcommand plan" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
-complete -c notify -n "__fish_notify_using_subcommand plan" -s j -l concurrency -d 'Deliveries in flight at once, per account [default: connections x window for smtp, 32 elsewhere]' -r
+complete -c notify -n "__fish_notify_using_subcommand plan" -s j -l concurrency -d 'Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -l priority -d 'What the rows are worth that say nothing in `_priority` [default: normal]' -r -f -a "low\t'What can wait'
 normal\t'What nobody said anything about'
@@ -635,7 +635,8 @@ complete -c notify -n "__fish_notify_using_subcommand events" -s q -l quiet -d '
 complete -c notify -n "__fish_notify_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c notify -n "__fish_notify_using_subcommand report" -l format -d 'Form of the report' -r -f -a "text\t'A screen for people'
 json\t'report.json'
-csv\t'results.csv'"
+csv\t'results.csv'
+html\t'report.html, a page that needs nothing else'"
 complete -c notify -n "__fish_notify_using_subcommand report" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand report" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand report" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
@@ -987,6 +988,8 @@ complete -c notify -n "__fish_notify_using_subcommand sink" -l without -d 'Exten
 complete -c notify -n "__fish_notify_using_subcommand sink" -l auth -d 'Require this user; the password is in the environment variable NOTIFY_SINK_PASSWORD' -r
 complete -c notify -n "__fish_notify_using_subcommand sink" -l cert-out -d 'Write the certificate of the sink\'s authority here, for ca_file' -r -F
 complete -c notify -n "__fish_notify_using_subcommand sink" -l delay -d 'Wait so long before every answer' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l knee -d 'Beyond so many HTTP requests at a time it breaks down: each takes ten times as long and more, and every other one fails (503)' -r
+complete -c notify -n "__fish_notify_using_subcommand sink" -l limit -d 'Answer HTTP requests that come faster than this by 429, without saying how long to wait' -r
 complete -c notify -n "__fish_notify_using_subcommand sink" -l stop-after -d 'Stop after so many messages and requests' -r
 complete -c notify -n "__fish_notify_using_subcommand sink" -l seed -d 'Seed of the faults\' dice' -r
 complete -c notify -n "__fish_notify_using_subcommand sink" -s c -l config -d 'Read this config file instead of the usual ones' -r -F

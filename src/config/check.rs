@@ -2,8 +2,9 @@
 
 use serde::Deserialize as _;
 
-use super::defaults::{Defaults, Mistake, count};
+use super::defaults::{Defaults, Mistake};
 use super::knobs::Concurrency;
+use super::knobs::count;
 use super::literal::{is_literal, is_reference, is_secret_key};
 use super::recovery::{self, Recovery};
 use super::scheduler::Scheduler;

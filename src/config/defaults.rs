@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 
 use super::duration;
-use super::knobs::Concurrency;
+use super::knobs::{Concurrency, count};
 use super::schema::{DEFAULTS, RETRIES};
 use super::sentence::{Misfit, shown};
 use super::tree::{Kind, Node, Place};
@@ -407,14 +407,6 @@ fn dedupe(node: &Node) -> Result<Dedupe, String> {
         Kind::Bool(false) => Ok(Dedupe::Off),
         _ => word(node),
     }
-}
-
-pub(crate) fn count(node: &Node) -> Result<NonZeroUsize, String> {
-    match &node.kind {
-        Kind::Number(number) => number.as_u64().and_then(|n| usize::try_from(n).ok()).and_then(NonZeroUsize::new),
-        _ => None,
-    }
-    .ok_or_else(|| format!("write a whole number above 0, not {}", shown(node)))
 }
 
 fn whole(node: &Node) -> Result<u64, String> {

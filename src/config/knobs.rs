@@ -54,9 +54,9 @@ impl Knobs {
             let of = |why: String| format!("`{key}`: {why}");
             match key {
                 _ if entry.node.is_null() => {}
-                "min" => knobs.min = Some(super::defaults::count(&entry.node).map_err(of)?),
-                "max" => knobs.max = Some(super::defaults::count(&entry.node).map_err(of)?),
-                "initial" => knobs.initial = Some(super::defaults::count(&entry.node).map_err(of)?),
+                "min" => knobs.min = Some(count(&entry.node).map_err(of)?),
+                "max" => knobs.max = Some(count(&entry.node).map_err(of)?),
+                "initial" => knobs.initial = Some(count(&entry.node).map_err(of)?),
                 "target_latency" => {
                     let text = entry.node.text().ok_or_else(|| of("write a length of time such as 200ms".to_owned()))?;
                     let time = duration::parse(text).map_err(of)?;
@@ -104,7 +104,7 @@ impl Concurrency {
         match &node.kind {
             Kind::Map(_) => Knobs::read(node).map(Concurrency::Auto),
             Kind::Text(text) if text.trim() == "auto" => Ok(Concurrency::Auto(Knobs::default())),
-            _ => super::defaults::count(node)
+            _ => count(node)
                 .map(Concurrency::Fixed)
                 .map_err(|_| format!("write auto or a whole number above 0, or keys, not {}", super::sentence::shown(node))),
         }
@@ -134,4 +134,13 @@ impl fmt::Display for Concurrency {
             Concurrency::Fixed(number) => number.fmt(f),
         }
     }
+}
+
+/// A whole number above 0.
+pub(crate) fn count(node: &Node) -> Result<NonZeroUsize, String> {
+    match &node.kind {
+        Kind::Number(number) => number.as_u64().and_then(|n| usize::try_from(n).ok()).and_then(NonZeroUsize::new),
+        _ => None,
+    }
+    .ok_or_else(|| format!("write a whole number above 0, not {}", super::sentence::shown(node)))
 }

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use super::defaults::{Mistake, Reader, count};
+use super::defaults::{Mistake, Reader};
+use super::knobs::count;
 use super::schema::{SCHEDULER, WEIGHTS, names};
 use super::tree::Node;
 use crate::priority::Weights;

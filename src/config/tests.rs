@@ -495,7 +495,7 @@ fn merge_keys_and_anchors_work() {
 
 #[test]
 fn keys_of_later_versions_are_notes() {
-    let config = World::with("scheduler: { x: 1 }\nevents: {}\nweights: {}\nprofiles: { p: { alerts: {} } }\n").good();
+    let config = World::with("on_status: { x: 1 }\nevents: {}\nweights: {}\nprofiles: { p: { alerts: {} } }\n").good();
     let notes: Vec<_> = config.notes.iter().map(|problem| problem.what.as_str()).collect();
     assert_eq!(notes.len(), 4, "{notes:?}");
     assert!(config.warnings.is_empty());

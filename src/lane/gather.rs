@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::delivery::Delivery;
-use crate::lane::road::{Lane, Road, Seat, Ticket, Waiting};
+use crate::lane::road::Road;
+use crate::lane::seat::{Lane, Seat, Ticket, Waiting};
 use crate::permits::{Claim, Permit, Permits};
 
 /// What holds the rest of the lane back.

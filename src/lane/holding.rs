@@ -3,7 +3,7 @@
 use crate::error::{ErrorKind, Reach, SendError};
 use crate::lane::beyond::Beyond;
 use crate::lane::rank::Rank;
-use crate::lane::road::Waiting;
+use crate::lane::seat::Waiting;
 use crate::lane::{CONFIG_STRIKES, Lanes, POLICY_STRIKES, Ticket, Wake, stem, widened};
 use crate::limit::pace::domain_of;
 use crate::platform::LaneKey;

@@ -20,7 +20,8 @@ use crate::journal::rows::Rows;
 use crate::lane::beyond::Beyond;
 use crate::lane::hold::Hold;
 use crate::lane::rank::Rank;
-use crate::lane::road::{Lane, Road, Seat, Waiting};
+use crate::lane::road::Road;
+use crate::lane::seat::{Lane, Seat, Waiting};
 use crate::lane::shares::Shares;
 use crate::limit::{Quota, Scope, Unit};
 use crate::permits::{Claim, Permit};
@@ -31,6 +32,7 @@ use crate::state::holds::HoldKey;
 use crate::tune::Tuner;
 
 mod beyond;
+mod beyond_heap;
 mod counting;
 mod gather;
 mod hold;
@@ -38,6 +40,7 @@ mod holding;
 mod rank;
 mod recovering;
 mod road;
+mod seat;
 mod settings;
 mod shares;
 mod sharing;
@@ -46,7 +49,7 @@ mod tuned;
 mod turn;
 mod view;
 
-pub use crate::lane::road::Ticket;
+pub use crate::lane::seat::Ticket;
 
 /// Whole rows that one lane holds in memory; what comes after them waits as tickets.
 const ROWS_OF_A_LANE: usize = 256;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use crate::lane::road::{Lane, Ticket};
+use crate::lane::seat::{Lane, Ticket};
 use crate::platform::LaneKey;
 
 #[derive(Debug, Default)]

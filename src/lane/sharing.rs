@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::lane::Lanes;
-use crate::lane::road::Waiting;
+use crate::lane::seat::Waiting;
 use crate::permits::{Claim, Leaves, Permit, Permits, Shared};
 use crate::platform::LaneKey;
 use crate::priority::Precedence;

@@ -1,6 +1,7 @@
 //! What changes by itself: rests that end, holds that are over, and whether all that is left waits for too long.
 
-use crate::lane::road::{Lane, Road};
+use crate::lane::road::Road;
+use crate::lane::seat::Lane;
 use crate::lane::{Due, Lanes, Rest, Wake, stem};
 use crate::platform::LaneKey;
 use std::cmp::Reverse;

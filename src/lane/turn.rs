@@ -2,7 +2,7 @@
 
 use crate::lane::gather::{self};
 use crate::lane::gather::{Gathered, Held};
-use crate::lane::road::{Lane, Waiting};
+use crate::lane::seat::{Lane, Waiting};
 use crate::lane::{AHEAD, AHEAD_OF_OTHERS, COMPANY, Coming, LINGER, Lanes, Place, Turn, Wake, stem};
 use crate::platform::LaneKey;
 use crate::priority::{Priorities, Priority};

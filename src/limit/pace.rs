@@ -338,7 +338,7 @@ mod tests {
         assert!(pace.admit("a@one.example").is_ok());
         assert!(pace.admit("b@ONE.example").is_err());
         assert!(pace.admit("a@two.example").is_ok());
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(1_010)).await;
         assert!(pace.admit("b@one.example").is_ok());
     }
 
@@ -346,7 +346,7 @@ mod tests {
     async fn no_permit_is_lost_to_another_window() {
         let mut pace = Pace::new(&quotas(&[("1/10s", Scope::Domain), ("1/min", Scope::Address)]));
         assert!(pace.admit("a@one.example").is_ok());
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        tokio::time::sleep(Duration::from_millis(10_100)).await;
         assert!(pace.admit("a@one.example").is_err(), "its own minute is not over");
         assert!(pace.admit("b@one.example").is_ok(), "and the domain's permit is still there");
         tokio::time::sleep(Duration::from_secs(55)).await;
@@ -362,10 +362,10 @@ mod tests {
         let mut pace = Pace::new(&[all, groups]);
         let mut admitted = |address: &str| pace.admit(address).is_ok();
         assert!(admitted("-100") && admitted("100"));
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(1_010)).await;
         assert!(admitted("100"), "a person has one a second");
         assert!(!admitted("-100"), "a group has one in three");
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_millis(2_030)).await;
         assert!(admitted("-100"));
     }
 

@@ -13,8 +13,11 @@ use super::quota::{Quota, Unit};
 /// Nanoseconds of a clock that all who share a limit have in common.
 pub type Nanos = i64;
 
-/// Slots are so much longer than the limit asks (in a hundred): a busy machine delivers late what left in time.
-const SPARE: Nanos = 1;
+/// Slots are so much longer than the limit asks (in a thousand): a busy machine delivers late what left in time. A burst takes that up
+/// by itself, so that little is needed beside one.
+const SPARE: Nanos = 10;
+const SPARE_BESIDE_BURST: Nanos = 2;
+const BURST: u32 = 10;
 
 /// One limit of up to a minute, as slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,8 @@ impl Slots {
         let period = i64::try_from(quota.period.as_nanos()).unwrap_or(i64::MAX);
         let count = i64::from(quota.count.get());
         // Rounded up: a slot too short by a nanosecond would let one too many into a window.
-        let every = (period.saturating_add(period / 100 * SPARE).saturating_add(count - 1) / count).max(1);
+        let spare = if quota.burst.get() >= BURST { SPARE_BESIDE_BURST } else { SPARE };
+        let every = (period.saturating_add(period / 1000 * spare).saturating_add(count - 1) / count).max(1);
         Slots { every, burst: i64::from(quota.burst.get()), count, requests: quota.of == Unit::Requests }
     }
 

@@ -22,19 +22,6 @@ use tokio::time::Instant;
 /// A clock that was set, or a machine that slept, is noticed within so long.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Whether anything may leave, as it was found last.
-#[derive(Debug, Default)]
-pub(super) struct Doors {
-    /// Until when nothing may; `None`: it may.
-    shut: Option<Timestamp>,
-    /// When it was asked, and until when the answer holds; the clock may be set back, too.
-    asked: Option<(Timestamp, Option<Timestamp>)>,
-    /// The end of the rest that was told last.
-    told: Option<Timestamp>,
-    /// The first rows are too old, and those that waited then were looked at.
-    swept: bool,
-}
-
 impl Flow<'_> {
     /// Until when nothing leaves, by the clock on the wall.
     pub(super) fn shut(&mut self) -> Option<Timestamp> {

@@ -31,15 +31,16 @@ use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::recipient::Position;
 use crate::rules::{OnError, Rules};
-use crate::run::doors::Doors;
-use crate::run::recovering::Recovering;
+use crate::run::clock::Doors;
 use crate::run::samples::Tuning;
+use crate::run::watched::Recovering;
 use crate::run::wires::{Landing, Wires};
 use crate::shared::Shared;
 use crate::source::spool::Spool;
 use crate::tally::Tally;
 use crate::tune::Flight;
 
+mod clock;
 mod coming_back;
 mod doors;
 mod ending;
@@ -53,6 +54,7 @@ mod samples;
 mod sending;
 mod steering;
 mod tuning;
+mod watched;
 mod watching;
 pub mod wires;
 

@@ -9,6 +9,9 @@ use rusqlite::Connection;
 const SCHEMA: i64 = 1;
 /// Another process may be writing: no longer than this.
 const BUSY: Duration = Duration::from_millis(500);
+/// How often it is tried again, and after how long.
+const TRIES: usize = 200;
+const AGAIN: Duration = Duration::from_millis(10);
 /// Times are milliseconds since 1970 by the wall clock.
 const TABLES: &[&str] = &[
     // holds.rs: for whom nothing leaves before when.
@@ -60,7 +63,25 @@ pub fn path(folder: &Path) -> PathBuf {
 pub fn open(folder: &Path, keep: Keep) -> rusqlite::Result<Connection> {
     let path = path(folder);
     private(&path);
-    let db = Connection::open(&path)?;
+    // Where several processes make it at once SQLite says that it is busy without waiting, so that none waits for the other for ever.
+    let mut tries = 0;
+    loop {
+        match prepare(&path, keep) {
+            Err(error) if is_busy(&error) && tries < TRIES => {
+                tries += 1;
+                std::thread::park_timeout(AGAIN);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
+}
+
+fn prepare(path: &Path, keep: Keep) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
     db.busy_timeout(BUSY)?;
     db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     db.execute_batch(match keep {
@@ -74,10 +95,15 @@ pub fn open(folder: &Path, keep: Keep) -> rusqlite::Result<Connection> {
             path.display()
         )));
     }
-    for table in TABLES {
-        db.execute_batch(table)?;
+    let made: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let all = i64::try_from(TABLES.len()).unwrap_or_default();
+    if found < SCHEMA || made != all {
+        // All or none of them, and written only where something is missing.
+        db.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {}; PRAGMA user_version = {SCHEMA}; PRAGMA application_id = {all}; COMMIT",
+            TABLES.join(";")
+        ))?;
     }
-    db.execute_batch(&format!("PRAGMA user_version = {SCHEMA}"))?;
     Ok(db)
 }
 

@@ -95,7 +95,7 @@ fn a_real_daemon_with_starttls_and_auth_receives_every_message() {
     world.list("users.csv", 120);
     world.template();
     let run = |password: &str| {
-        let mut command = world.command(&["batch", "users.csv", "-t", "hello", "--yes", "--out", "out"]);
+        let mut command = world.command(&["batch", "users.csv", "-t", "hello", "--yes", "--again", "--out", "out"]);
         ended(command.env("PASSWORD", password).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts"))
     };
     run("wrong").code(4);

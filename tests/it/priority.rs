@@ -171,7 +171,7 @@ fn a_resumed_run_has_its_priorities_still() {
     world.notify(&args).code(5);
     let first = order(&sink).len();
     assert!(first < 600, "{first} before the stop");
-    world.notify(&["resume", "--yes", "-q", "--deadline", "3s"]).code(5);
+    world.notify(&["resume", "--yes", "-q", "--deadline", "8s"]).code(5);
     let order = order(&sink);
     let (taken, low) = overtaken(&order, 3000, 600);
     // Each life begins with a critical row, and rounds are eight to one.

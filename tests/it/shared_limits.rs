@@ -194,14 +194,13 @@ fn limits_of_requests_are_taken_from_the_config() {
 }
 
 #[test]
-fn without_state_db_a_run_goes_on_by_its_own_pace_and_says_so_once() {
+fn without_state_db_nobody_knows_who_is_suppressed_and_nothing_is_sent() {
     let sink = Sink::start(&[]);
     let world = world_of(&sink, "hook", "[ 20/s ]");
     let list = rows(&world, "one", 30);
     std::fs::create_dir_all(world.path("home/.local/state/notify/state.db")).expect("a folder in its place");
-    let told = ended(start(&world, &list, "out", &[])).code(0);
-    assert_eq!(told.err.matches("limits are not shared").count(), 1, "{}", told.err);
-    assert!(most(&times(&sink), 1000) <= 21 + 2);
+    ended(start(&world, &list, "out", &[])).code(4).err_has("the suppression list cannot be read");
+    assert_eq!(sink.ledger_lines(), 0);
 }
 
 /// Two runs at once, of which one is worth more.

@@ -97,7 +97,7 @@ fn what_a_run_learned_is_where_the_next_begins() {
 
 #[test]
 fn the_page_needs_nothing_else_and_hides_what_the_results_hide() {
-    let sink = Sink::start(&["--faults", "http-400:body=*number 3.*"]);
+    let sink = Sink::start(&["--faults", "http-400:body=*user3@*"]);
     let world = world(&sink, "", 20);
     let args = ["batch", "list.csv", "-t", "hello", "--yes", "-q", "--out", "out"];
     world.notify(&args).code(1);
@@ -116,11 +116,11 @@ fn keys_of_concurrency_are_checked_with_their_place() {
     world.config(
         "accounts:\n  hook:\n    platform: webhook\n    url: http://127.0.0.1:9/in\n    concurrency: { min: 8, maks: 4 }\n",
     );
-    world.notify(&["config", "check"]).code(4).err_has("did you mean `max`?").err_has("5:");
+    world.notify(&["config", "check"]).code(4).out_has("did you mean `max`?").out_has("5:");
     world.config(
         "accounts:\n  hook:\n    platform: webhook\n    url: http://127.0.0.1:9/in\n    concurrency: { min: 8, max: 4 }\n",
     );
-    world.notify(&["config", "check"]).code(4).err_has("the smaller one first");
+    world.notify(&["config", "check"]).code(4).out_has("the smaller one first");
     world.config(
         "accounts:\n  hook:\n    platform: webhook\n    url: http://127.0.0.1:9/in\n    concurrency: { min: 1, max: 64, initial: 8, target_latency: 200ms, target_rate: 50/s }\n",
     );

@@ -176,22 +176,20 @@ pub(crate) fn compare(scene: &Scene<'_>, asked: &Asked<'_>, new: &NewRunFlags) -
 
 /// Under a name: the run that had the same to send.
 fn before(scene: &Scene<'_>, named: &[Known], print: &Print, name: &str) -> Result<Option<Verdict>, Failure> {
-    for known in named.iter().filter(|known| known.print.as_ref() == Some(print)) {
-        let folder = gone_or(scene, known, name)?;
-        let manifest = folder.manifest().map_err(|error| Failure::new(Exit::BadInput, error))?;
-        let summary = Summary::of(&folder);
-        let Some(tally) = &summary.tally else { return Ok(Some(Verdict::Resumes(Box::new(manifest)))) };
-        if summary.ended.is_none() || tally.pending() > 0 || tally.undecided > 0 {
-            return Ok(Some(Verdict::Resumes(Box::new(manifest))));
-        }
-        if tally.failed == 0 && tally.in_doubt == 0 {
-            let ended = summary.ended.as_ref().map_or_else(String::new, |ended| day(ended.ending.end));
-            let what = format!("{name}: done on {ended}, {} sent by run {}: nothing to do", grouped(tally.sent), manifest.id);
-            return Ok(Some(Verdict::Done(what)));
-        }
-        // It ended with failures: those are sent again, as a new run.
-        return Ok(None);
+    let Some(known) = named.iter().find(|known| known.print.as_ref() == Some(print)) else { return Ok(None) };
+    let folder = gone_or(scene, known, name)?;
+    let manifest = folder.manifest().map_err(|error| Failure::new(Exit::BadInput, error))?;
+    let summary = Summary::of(&folder);
+    let Some(tally) = &summary.tally else { return Ok(Some(Verdict::Resumes(Box::new(manifest)))) };
+    if summary.ended.is_none() || tally.pending() > 0 || tally.undecided > 0 {
+        return Ok(Some(Verdict::Resumes(Box::new(manifest))));
     }
+    if tally.failed == 0 && tally.in_doubt == 0 {
+        let ended = summary.ended.as_ref().map_or_else(String::new, |ended| day(ended.ending.end));
+        let what = format!("{name}: done on {ended}, {} sent by run {}: nothing to do", grouped(tally.sent), manifest.id);
+        return Ok(Some(Verdict::Done(what)));
+    }
+    // It ended with failures: those are sent again, as a new run.
     Ok(None)
 }
 

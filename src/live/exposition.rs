@@ -112,9 +112,9 @@ pub fn text(snapshot: &Snapshot) -> String {
 }
 
 /// A gauge of each account.
-type Gauge = (&'static str, &'static str, fn(&OfAccount) -> u64);
+type Gauge<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-const ACCOUNT: [Gauge; 4] = [
+const ACCOUNT: [Gauge<OfAccount>; 4] = [
     ("notify_width", "Requests in flight, at most.", |about| about.width),
     ("notify_batch_size", "Deliveries of one request, at most.", |about| about.batch),
     ("notify_held", "1 while a service holds the account up.", |about| u64::from(about.held_until.is_some())),
@@ -122,7 +122,7 @@ const ACCOUNT: [Gauge; 4] = [
 ];
 
 fn queue(page: &mut Page<'_>, snapshot: &Snapshot) {
-    let gauges: [(&str, &str, fn(&Queue) -> u64); 3] = [
+    let gauges: [Gauge<Queue>; 3] = [
         ("notify_queue_waiting", "Rows that were read and wait for their turn.", |queue| queue.waiting),
         ("notify_queue_sending", "Deliveries in flight.", |queue| queue.sending),
         ("notify_queue_resting", "Rows that rest before another try.", |queue| queue.resting),
@@ -142,7 +142,7 @@ fn queue(page: &mut Page<'_>, snapshot: &Snapshot) {
 
 /// What each priority has, over all accounts, with the rows that nobody has read yet.
 fn priorities(page: &mut Page<'_>, snapshot: &Snapshot) {
-    let gauges: [(&str, &str, fn(&PriorityQueue) -> u64); 3] = [
+    let gauges: [Gauge<PriorityQueue>; 3] = [
         ("notify_priority_pending", "Rows of a priority that were not read yet, or wait for their turn.", |queue| queue.pending),
         ("notify_priority_sending", "Deliveries of a priority in flight.", |queue| queue.sending),
         ("notify_priority_resting", "Rows of a priority that rest before another try.", |queue| queue.resting),

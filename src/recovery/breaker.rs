@@ -17,6 +17,8 @@ const UNPROVEN_BUSY: u32 = 50;
 const LAST: (u32, u32) = (20, 10);
 /// Refusals that come together are one refusal: a connection that fails answers for all that waited for it.
 const TOGETHER: Duration = Duration::from_millis(5);
+/// An endpoint that answered no longer ago than this, or than the first cool-down, is not away because it refuses others.
+const TAKES: Duration = Duration::from_secs(1);
 /// The longest cool-down is so many times the first.
 const LONGEST: u32 = 60;
 /// Successes in a row after which earlier trouble is forgotten.
@@ -79,6 +81,8 @@ pub struct Breaker {
     last: u32,
     known: u32,
     counted: Option<Instant>,
+    /// When it answered last.
+    answered: Option<Instant>,
     /// Since when it has been open.
     opened: Option<Instant>,
     /// Probes that failed since it opened.
@@ -99,6 +103,7 @@ impl Breaker {
             last: 0,
             known: 0,
             counted: None,
+            answered: None,
             opened: None,
             failed_probes: 0,
             trouble: 0,
@@ -158,6 +163,7 @@ impl Breaker {
 
     fn answered(&mut self, now: Instant) -> Option<Change> {
         self.proven = true;
+        self.answered = Some(now);
         self.in_a_row = 0;
         self.remember(0);
         self.steady = self.steady.saturating_add(1);
@@ -203,7 +209,9 @@ impl Breaker {
                     Sign::Down | Sign::Busy if self.proven && attempt > 1 => 2,
                     _ => IN_A_ROW,
                 };
-                let opens = self.in_a_row >= row || (many && self.proven);
+                // It takes others meanwhile: that is too much at once, which a smaller width mends, and not a server that is away.
+                let takes = self.answered.is_some_and(|at| now.duration_since(at) < timing.first.min(TAKES));
+                let opens = (self.in_a_row >= row || (many && self.proven)) && !(sign == Sign::Busy && takes);
                 opens.then(|| Change::Opened(self.open(now, timing, chance)))
             }
         }
@@ -227,6 +235,14 @@ impl Breaker {
             _ => State::Open(until),
         };
         self.opened.get_or_insert(now);
+    }
+
+    /// An open one stays so no longer than that; how long it stays.
+    pub fn open_at_most(&mut self, now: Instant, wait: Duration) -> Duration {
+        let State::Open(until) = self.state else { return Duration::ZERO };
+        let until = until.min(now + wait);
+        self.state = State::Open(until);
+        until.saturating_duration_since(now)
     }
 
     /// The clock: a cool-down that is over.
@@ -378,6 +394,30 @@ mod tests {
             }
         }
         assert!(play.now - begun > TIMING.max_wait);
+    }
+
+    #[test]
+    fn refusals_beside_answers_are_too_much_at_once_and_no_outage() {
+        let mut play = Play::new(true);
+        for _ in 0..200 {
+            (0..9).for_each(|_| assert_eq!(play.tried(Sign::Busy, 2), None));
+            assert_eq!(play.saw(Sign::Answered), None);
+        }
+        // Once nobody gets through any more it is one.
+        let begun = play.now;
+        let opened = (0..200).find_map(|_| play.saw(Sign::Busy));
+        assert!(matches!(opened, Some(Change::Opened(_))));
+        assert!(play.now - begun <= TIMING.first + Duration::from_millis(20), "{:?}", play.now - begun);
+    }
+
+    #[test]
+    fn a_cool_down_is_cut_short_and_never_made_longer_so() {
+        let mut play = Play::new(true);
+        (0..5).for_each(|_| _ = play.saw(Sign::Down));
+        let left = play.breaker.next().unwrap() - play.now;
+        assert_eq!(play.breaker.open_at_most(play.now, Duration::from_secs(300)), left);
+        assert_eq!(play.breaker.open_at_most(play.now, left / 2), left / 2);
+        assert_eq!(play.breaker.next(), Some(play.now + left / 2));
     }
 
     #[test]

@@ -24,11 +24,11 @@ pub const LASTING: u32 = 6;
 pub enum Action {
     /// Nothing beyond what each failure leads to by itself; not told either.
     None,
-    /// The account rests, then all that is left goes again.
+    /// The account rests while its breaker asks, for so long at most; then all that is left goes again.
     RetryAll,
     /// Rows that may succeed go again, each by its own tries.
     Selective,
-    /// Half the width and half the pace, for a time.
+    /// Half the width and half the pace, for a time; with `-j auto`, what it has learned of the refusals.
     Throttle,
     /// As a breaker that opens for that long, with a probe before all goes again.
     CircuitBreak,

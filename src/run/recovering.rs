@@ -45,7 +45,7 @@ impl Flow<'_> {
             let Some(left) = left.and_then(|left| Duration::try_from(left).ok()).filter(|left| !left.is_zero()) else { continue };
             match (event.what.as_str(), text("action")) {
                 ("recovery", Some("throttle")) => drop(self.throttle(account, left)),
-                ("recovery", Some("retry_all" | "circuit_break")) | ("breaker_opened" | "breaker_reopened", _)
+                ("recovery", Some("circuit_break")) | ("breaker_opened" | "breaker_reopened", _)
                     if text("endpoint").is_none() =>
                 {
                     rests.insert(account, left);
@@ -358,7 +358,21 @@ impl Flow<'_> {
         let span = crate::config::duration::format(delay);
         let advice = match rule.action {
             Action::None => return,
-            Action::RetryAll | Action::CircuitBreak => {
+            Action::RetryAll => {
+                // The breaker goes on asking meanwhile: a server that is back before the time is over need not be waited for.
+                let now = Instant::now();
+                let wait = self.recovering.accounts[account].breaker.open_at_most(now, delay);
+                if let Some(rests) = self.recovering.accounts[account].rests.take() {
+                    self.lanes.rouse(account, rests);
+                }
+                self.recovering.accounts[account].rests = Some(self.lanes.rest_account(account, wait, false));
+                self.fit(account);
+                format!(
+                    "all {items} rows that are left of {name} go again within {span}, as soon as a request that is sent to ask gets \
+                     through; check the server and the network meanwhile: nothing is lost, and no try was counted"
+                )
+            }
+            Action::CircuitBreak => {
                 let now = Instant::now();
                 self.recovering.accounts[account].breaker.open_for(now, delay);
                 let rests = self.lanes.rest_account(account, delay, delay > self.rules.max_wait);
@@ -368,6 +382,17 @@ impl Flow<'_> {
                 format!(
                     "{name} is left alone for {span}, then all {items} rows that are left go again; check the server and the network \
                      meanwhile: nothing is lost, and no try was counted"
+                )
+            }
+            // What `-j auto` has learned of the refusals is finer than a half, and not over after ten minutes.
+            Action::Throttle if self.lanes.learns(account) => {
+                self.recovering.accounts[account].throttled = Some((usize::MAX, Instant::now() + delay));
+                let width = self.lanes.width(account);
+                let rate = self.lanes.tuner(account).rate();
+                let pace = rate.map(|rate| format!(" and about {rate:.1} requests/s")).unwrap_or_default();
+                format!(
+                    "{name} goes on with what it has learned of the refusals ({width} at once{pace}); write `limits:` of what the service \
+                     allows into the account, so that nobody has to learn it"
                 )
             }
             Action::Throttle => {

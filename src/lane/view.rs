@@ -24,8 +24,6 @@ pub struct View<'a> {
     pub batch: usize,
     /// Nothing of the account leaves before then, because the service said so.
     pub held: Option<Instant>,
-    /// Nothing leaves before then, because its own pace has no permit; moments of that are the rule.
-    pub paced: Option<Instant>,
     /// The first three by priority, from low to critical.
     pub ranks: [(usize, usize, usize); 4],
     /// The run's own rate for it.
@@ -46,7 +44,6 @@ impl Lanes {
             width: road.width,
             batch: road.batch.min(road.most),
             held: road.hold.until,
-            paced: road.held_until,
             ranks: Priority::ALL.map(|priority| {
                 let rank = &road.ranks[priority as usize];
                 (rank.waiting, rank.in_flight, rank.resting)

@@ -400,8 +400,8 @@ mod tests {
     fn refusals_beside_answers_are_too_much_at_once_and_no_outage() {
         let mut play = Play::new(true);
         for _ in 0..200 {
-            (0..9).for_each(|_| assert_eq!(play.tried(Sign::Busy, 2), None));
             assert_eq!(play.saw(Sign::Answered), None);
+            (0..9).for_each(|_| assert_eq!(play.tried(Sign::Busy, 2), None));
         }
         // Once nobody gets through any more it is one.
         let begun = play.now;

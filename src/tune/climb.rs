@@ -18,7 +18,7 @@ const BROKEN: f64 = 3.0;
 /// A share of failures above this is too many, where they come of the width.
 const FAILURES: f64 = 0.05;
 /// The first pause between two tries beyond what is known to be good, in epochs, and the longest.
-const PAUSE: (u32, u32) = (12, 512);
+const PAUSE: (u32, u32) = (6, 512);
 /// The finest step, as a share of the width.
 const FINE: f64 = 0.06;
 
@@ -79,6 +79,8 @@ pub(super) struct Climber {
     width: usize,
     stage: Stage,
     good: Option<Good>,
+    /// The best that a settled width ever did.
+    best: Option<Good>,
     /// The smallest width that is known to hurt.
     ceiling: Option<usize>,
     pub(super) epoch: Epoch,
@@ -93,8 +95,8 @@ pub(super) struct Climber {
     blamed: Option<(f64, usize)>,
     /// Nothing smaller than the first width has been tried.
     first: bool,
-    /// The last try of a settled width was a smaller one.
-    below: bool,
+    /// Tries of a settled width: every second one is a smaller one, and of those every second one only a little smaller.
+    tries: u32,
     /// From the first answers: perhaps more than this hurts.
     hint: Option<usize>,
     /// How long the loneliest of the first answers took.
@@ -116,6 +118,7 @@ impl Climber {
             width: initial.clamp(min, max),
             stage: Stage::Climb,
             good: None,
+            best: None,
             ceiling: None,
             epoch: Epoch::new(now),
             number: 0,
@@ -125,7 +128,7 @@ impl Climber {
             usual: 0.0,
             blamed: None,
             first: true,
-            below: false,
+            tries: 0,
             hint: None,
             lonely: 0.0,
             warm: false,
@@ -267,7 +270,7 @@ impl Climber {
             return true;
         }
         // Failures in plenty need no further proof.
-        if self.epoch.bad >= 3 && self.epoch.own >= 8 && self.epoch.bad_share() > 0.2 + 2.0 * self.usual {
+        if self.epoch.bad >= 6 && self.epoch.own >= 8 && self.epoch.bad_share() > 0.2 + 2.0 * self.usual {
             return true;
         }
         // It takes so long that the time itself is the answer.
@@ -358,7 +361,7 @@ impl Climber {
         }
         if ratio + doubt < FALL || (ratio < FALL && long) {
             Word::Falls
-        } else if ratio - 0.5 * doubt > pays || (ratio > pays && long) {
+        } else if (ratio - 0.5 * doubt > pays || (ratio > pays && long)) && (self.stage != Stage::Probe || turned) {
             Word::Pays
         } else if long || ((ratio + 2.0 * doubt < pays || doubt < 0.02) && (self.stage != Stage::Climb || turned)) {
             Word::Same
@@ -666,6 +669,16 @@ impl Climber {
             self.take(self.width / 2, now);
             return Some((self.width, "the service became slower".to_owned()));
         }
+        if let Some(best) = self.best.filter(|best| rate < FALL * best.rate && best.width < self.width) {
+            // It crept up in steps too small to be seen each by itself. If the best is no better now, it was another service then.
+            self.best = None;
+            self.stage = Stage::Probe;
+            self.take(best.width, now);
+            return Some((self.width, "less served more".to_owned()));
+        }
+        if self.best.is_none_or(|best| rate > best.rate) {
+            self.best = Some(Good { width: self.width, rate, latency, error: self.epoch.error() });
+        }
         if let Some(good) = &mut self.good {
             good.rate += 0.3 * (rate - good.rate);
             good.latency += 0.3 * (latency - good.latency);
@@ -677,17 +690,19 @@ impl Climber {
             return None;
         }
         let known = self.width;
-        self.below = !self.below;
-        if (self.below || known >= self.max) && known > self.min {
+        let step = ((known as f64 * FINE).floor() as usize).max(1);
+        self.tries = self.tries.wrapping_add(1);
+        if (self.tries % 2 == 1 || known >= self.max) && known > self.min {
             self.stage = Stage::Probe;
-            self.take((known * 4 / 5).min(known - 1), now);
+            let far = self.tries % 4 < 2;
+            self.take(if far { (known * 4 / 5).min(known - 1) } else { known - step }, now);
             return Some((self.width, "whether less serves more".to_owned()));
         }
         if known >= self.max {
             self.begin(now);
             return None;
         }
-        let fine = known + ((known as f64 * FINE).floor() as usize).max(1);
+        let fine = known + step;
         let wide = (known * 5 / 4).max(known + 1);
         let next = match self.ceiling {
             Some(ceiling) if ceiling <= fine => fine,
@@ -733,7 +748,13 @@ impl Climber {
                 Some((width, "more serves no worse".to_owned()))
             }
             Word::Same => {
-                self.pause = (self.pause * 2).min(PAUSE.1);
+                // Where more is less, what lies between is worth a try soon.
+                let less = self.epoch.rate() < good.rate;
+                let between = less && self.width > good.width + 2 + good.width / 16;
+                self.pause = if between { self.pause } else { (self.pause * 2).min(PAUSE.1) };
+                if less {
+                    self.ceiling = Some(self.width);
+                }
                 self.settle(now, good.width, "more serves no faster".to_owned())
             }
             Word::Pays => {

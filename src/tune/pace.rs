@@ -126,8 +126,9 @@ impl Learned {
         let Some(rate) = self.rate else { return };
         let at = now.as_secs_f64();
         self.sent += 1;
-        // A timer that comes late may be made up for, by no more than a few.
-        self.next = self.next.max(at - 4.0 / rate.max(4.0 / 0.02)) + 1.0 / rate;
+        // A timer that comes late may be made up for, by no more than a few and nowhere near what the service takes at once.
+        let few = (self.burst / 2.0).clamp(0.5, 4.0);
+        self.next = self.next.max(at - few / rate.max(few / 0.02)) + 1.0 / rate;
     }
 
     /// After a refusal, when the hold of the lane is over and all answers are in.
@@ -145,6 +146,7 @@ impl Learned {
             // Nothing was taken since: that it still refuses says how long, not how fast, and the hold of the lane grows by itself.
             Some(rate) if self.served == 0 => rate,
             Some(rate) => {
+                let first = self.refused.is_none();
                 if rate <= self.taken * 1.01 {
                     // It was not so good after all.
                     self.pause = (self.pause * 2.0).min(PAUSE.1);
@@ -158,8 +160,14 @@ impl Learned {
                 if self.served < 10 {
                     self.taken.max(0.7 * rate)
                 } else {
-                    self.taken = self.taken.min((least * most).sqrt());
-                    (least * most).sqrt().clamp(0.5 * rate, 0.95 * rate)
+                    // A moment says little of a rate that was found with care.
+                    let floor = if first || active >= 1.0 { 0.5 } else { 0.85 };
+                    let next = (least * most).sqrt().clamp(floor * rate, 0.95 * rate);
+                    self.taken = self.taken.min(next);
+                    if next < 0.8 * rate {
+                        self.pause = PAUSE.0;
+                    }
+                    next
                 }
             }
         };
@@ -190,7 +198,9 @@ impl Learned {
             return self.pause;
         }
         let excess = (rate - self.taken).max(rate * 0.02);
-        let bucket = if self.taken > 0.0 && self.taken < rate { 2.5 * self.burst / excess } else { 0.0 };
+        // On the way up little is lost by being wrong: the next step, or the one after it, is refused.
+        let care = if self.refused.is_none() { 1.2 } else { 2.5 };
+        let bucket = if self.taken > 0.0 && self.taken < rate { care * self.burst / excess } else { 0.0 };
         TRY.max(3.0 / rate).max(bucket.min(20.0))
     }
 }

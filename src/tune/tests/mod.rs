@@ -30,6 +30,8 @@ enum Kind {
     Collapse { knee: usize, slower: f64, fails: f64 },
     /// Everything slows down by the square of what is above the knee.
     Sinks { knee: usize },
+    /// Everything slows down by the third power of what is above the knee, and fails from one and a half of it on.
+    Cliff { knee: usize },
     /// A bucket of `burst`, refilled by `rate` a second; what finds it empty is refused.
     Bucket { rate: f64, burst: f64, retry_after: Option<f64> },
     /// More than so many at a time are refused.
@@ -118,6 +120,11 @@ fn run(server: Server, bounds: Bounds, requests: u64, seed: u64) -> Told {
                 }
                 Kind::Collapse { .. } => (base, Answer::Served),
                 Kind::Sinks { knee } => (base * (inside as f64 / knee as f64).max(1.0).powi(2), Answer::Served),
+                Kind::Cliff { knee } => {
+                    let over = inside as f64 / knee as f64;
+                    let answer = if over > 1.5 { Answer::Overload } else { Answer::Served };
+                    (base * over.max(1.0).powi(3), answer)
+                }
                 Kind::Bucket { rate, burst, .. } => {
                     tokens = (tokens + (seconds - filled) * rate).min(burst);
                     filled = seconds;
@@ -162,16 +169,16 @@ fn run(server: Server, bounds: Bounds, requests: u64, seed: u64) -> Told {
                 told.refused += 1;
                 left += 1;
                 // As the lanes hold: half of the ceiling and something by chance, or what the service named.
-                let ceiling = f64::from(1u32 << holds.min(8));
-                let own = ceiling / 2.0 + ceiling / 2.0 * dice.unit();
-                let named = match server.kind {
-                    Kind::Bucket { retry_after, .. } => retry_after.unwrap_or_default(),
-                    _ => 0.0,
-                };
                 if held <= now {
+                    let ceiling = f64::from(1u32 << holds.min(8));
+                    let own = ceiling / 2.0 + ceiling / 2.0 * dice.unit();
+                    let named = match server.kind {
+                        Kind::Bucket { retry_after, .. } => retry_after.unwrap_or_default(),
+                        _ => 0.0,
+                    };
                     holds += 1;
+                    held = now + nanos(own.max(named));
                 }
-                held = held.max(now + nanos(own.max(named)));
             }
             Answer::Overload | Answer::Unreached => {
                 told.failed += 1;
@@ -190,12 +197,18 @@ fn auto(max: usize) -> Bounds {
 /// The best of the fixed widths, by requests served a second: powers of two up to 256, and all around what the server is made for.
 fn best(server: Server, requests: u64) -> f64 {
     let knee = match server.kind {
-        Kind::Workers(knee) | Kind::Collapse { knee, .. } | Kind::Sinks { knee } | Kind::Crowd { most: knee } => knee,
+        Kind::Workers(knee)
+        | Kind::Collapse { knee, .. }
+        | Kind::Sinks { knee }
+        | Kind::Cliff { knee }
+        | Kind::Crowd { most: knee } => knee,
         Kind::Bucket { rate, .. } => (rate * server.latency).ceil() as usize,
         Kind::Far | Kind::Flaky { .. } => 256,
     };
     let near = [knee * 9 / 10, knee.saturating_sub(1), knee, knee + 1, knee * 11 / 10];
-    let widths = (0..=8).map(|n| 1 << n).chain(near).filter(|width| (1..=256).contains(width));
+    // Beyond a cliff everything fails for ever.
+    let most = if let Kind::Cliff { knee } = server.kind { knee * 5 / 4 } else { 256 };
+    let widths = (0..=8).map(|n| 1 << n).chain(near).filter(|width| (1..=most).contains(width));
     let rate = |width| {
         let told = run(server, Bounds::fixed(width), requests, 7);
         told.served as f64 / told.time
@@ -269,19 +282,34 @@ fn a_server_that_sinks_under_load_is_kept_near_its_best() {
 }
 
 #[test]
+fn a_server_with_a_cliff_is_kept_off_it() {
+    for (knee, soon, later) in [(10, 0.65, 0.8), (32, 0.8, 0.92), (60, 0.8, 0.92), (150, 0.8, 0.92)] {
+        for (jitter, seed) in [(0.0, 1), (0.1, 1), (0.1, 11), (0.1, 12)] {
+            for (rounds, least) in [(187, soon), (600, later), (2000, 0.93)] {
+                let server = Server { kind: Kind::Cliff { knee }, latency: 0.05, jitter };
+                let (share, told) = share(server, auto(256), rounds * knee as u64, seed);
+                assert!(share >= least, "{server:?} {rounds}: {share:.2}, width {}\n{:#?}", told.last, told.trace);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_limit_that_is_told_only_by_refusals_is_found_and_used() {
-    for (rate, burst) in
-        [(5.0, 1.0), (5.0, 5.0), (20.0, 5.0), (50.0, 50.0), (120.0, 2.0), (200.0, 20.0), (500.0, 5.0), (500.0, 500.0)]
-    {
+    let limits = [(5.0, 1.0), (5.0, 5.0), (20.0, 5.0), (50.0, 50.0), (120.0, 2.0), (150.0, 16.0), (500.0, 5.0), (500.0, 500.0)];
+    for (rate, burst) in limits {
         for (latency, retry_after) in [(0.001, None), (0.03, None), (0.1, Some(1.0))] {
-            let server = Server { kind: Kind::Bucket { rate, burst, retry_after }, latency, jitter: 0.1 };
-            // Four minutes of it, or one.
-            let requests = ((240.0 * rate) as u64).min(30_000);
-            let (share, told) = share(server, auto(256), requests, 13);
-            let used = told.served as f64 / told.time / rate;
-            assert!(share >= 0.85 && used >= 0.78, "{server:?}: {used:.2} of the limit\n{:#?}", told.trace);
-            // The first burst, and now and then a try.
-            assert!(told.refused <= 60 + burst as u64, "{server:?}: refused {}\n{:#?}", told.refused, told.trace);
+            for seed in 1..5 {
+                for (minutes, least) in [(1.0, 0.75), (4.0, 0.83)] {
+                    let server = Server { kind: Kind::Bucket { rate, burst, retry_after }, latency, jitter: 0.1 };
+                    let requests = ((minutes * 60.0 * rate) as u64).min(30_000);
+                    let told = run(server, auto(256), requests, seed);
+                    let used = told.served as f64 / told.time / rate;
+                    assert!(used >= least, "{server:?} {seed}: {used:.2} of the limit\n{:#?}", told.trace);
+                    // The first burst, and now and then a try.
+                    assert!(told.refused <= 60 + burst as u64, "{server:?}: refused {}\n{:#?}", told.refused, told.trace);
+                }
+            }
         }
     }
 }

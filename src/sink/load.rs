@@ -32,6 +32,8 @@ pub(crate) struct Load {
     limit: Option<Quota>,
     inside: BinaryHeap<Reverse<Instant>>,
     tokens: f64,
+    /// Taken at once after a pause: a tenth of a second's worth of the limit, as gateways commonly do, and at least one.
+    burst: f64,
     filled: Option<Instant>,
     beyond: u64,
     /// The most that were inside at once.
@@ -40,8 +42,10 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn new(delay: Duration, knee: Option<usize>, limit: Option<Quota>) -> Self {
-        let tokens = limit.map_or(0.0, |limit| f64::from(limit.burst.get()));
-        Load { delay: delay.max(TAKES), knee, limit, inside: BinaryHeap::new(), tokens, filled: None, beyond: 0, most: 0 }
+        let tenth = |limit: Quota| 0.1 / limit.interval().as_secs_f64().max(1e-9);
+        let burst = limit.map_or(0.0, |limit| tenth(limit).max(1.0));
+        let (inside, tokens, delay) = (BinaryHeap::new(), burst, delay.max(TAKES));
+        Load { delay, knee, limit, inside, tokens, burst, filled: None, beyond: 0, most: 0 }
     }
 
     /// A request is here.
@@ -52,7 +56,7 @@ impl Load {
         if let Some(limit) = self.limit {
             let since = self.filled.map_or(Duration::ZERO, |filled| now.duration_since(filled));
             let each = limit.interval().as_secs_f64().max(1e-9);
-            self.tokens = (self.tokens + since.as_secs_f64() / each).min(f64::from(limit.burst.get()));
+            self.tokens = (self.tokens + since.as_secs_f64() / each).min(self.burst);
             self.filled = Some(now);
             if self.tokens < 1.0 {
                 return Bears::TooFast;
@@ -95,9 +99,9 @@ mod tests {
         assert!(matches!(load.comes(begun + Duration::from_millis(20)), Bears::After(wait) if !wait.is_zero()));
         assert_eq!(load.comes(begun + Duration::from_secs(9)), Bears::After(Duration::ZERO));
 
-        let mut load = Load::new(Duration::ZERO, None, Some("100/s".parse().unwrap()));
-        assert_eq!(load.comes(begun), Bears::After(Duration::ZERO));
+        let mut load = Load::new(Duration::ZERO, None, Some("20/s".parse().unwrap()));
+        assert_eq!([load.comes(begun), load.comes(begun)], [Bears::After(Duration::ZERO); 2]);
         assert_eq!(load.comes(begun), Bears::TooFast);
-        assert_eq!(load.comes(begun + Duration::from_millis(11)), Bears::After(Duration::ZERO));
+        assert_eq!(load.comes(begun + Duration::from_millis(51)), Bears::After(Duration::ZERO));
     }
 }

@@ -59,8 +59,6 @@ fn a_server_far_away_is_given_more_and_more_and_never_more_than_is_allowed() {
     assert!(tuning.iter().any(|entry| entry["memory"].as_u64() > Some(1 << 20)));
 }
 
-/// Not met on the whole program yet: the refusals of the first burst open the breaker too, and the run then spends most of its time in
-/// its cool-downs (5 to 56 % of the best fixed width). The simulated servers of `tune::` know no breaker.
 #[test]
 fn a_server_that_breaks_down_beyond_a_knee_is_kept_under_it() {
     let (share, _, world) = share(&["--delay", "20ms", "--knee", "32"], "", 8_000, &["16", "32"]);
@@ -71,8 +69,6 @@ fn a_server_that_breaks_down_beyond_a_knee_is_kept_under_it() {
     assert!(last["concurrency"].as_u64() <= Some(48), "{last}");
 }
 
-/// On a machine that runs other tests beside it the rate that is found is 40 to 60 of 100 a second: alone, `cargo test --test it
-/// tuning::a_limit -- --ignored`. The simulated servers of `tune::` are the proof until that is better.
 #[test]
 fn a_limit_that_is_told_by_429_alone_is_found_without_end_of_refusals() {
     let sink = Sink::start(&["--delay", "5ms", "--limit", "100/s"]);

@@ -11,7 +11,6 @@ use crate::delivery::{Delivery, Envelope, Outcome};
 use crate::error::SendError;
 use crate::hook::results::Teller;
 use crate::journal::events::Event;
-use crate::queue_stats::QueueStats;
 use crate::recipient::Position;
 use crate::tally::Tally;
 
@@ -32,7 +31,6 @@ pub struct Progress {
     ticks: tokio::time::Interval,
     /// Rows that an earlier life of the run had settled: they say nothing about the rate of this one.
     before: Option<u64>,
-    queues: QueueStats,
 }
 
 /// What to tell.
@@ -72,20 +70,9 @@ impl Progress {
             secret: telling.secret.clone(),
             ticks,
             before: None,
-            queues: QueueStats::default(),
         };
         progress.event(&json!({ "type": "start", "run": run, "total": total }));
         progress
-    }
-
-    /// The queues as they stand, some times a second.
-    pub fn queues(&mut self, queues: QueueStats) {
-        self.queues = queues;
-    }
-
-    /// The queues as they were last told.
-    pub fn last_queues(&self) -> &QueueStats {
-        &self.queues
     }
 
     /// Waits for the next moment to draw, and flushes events.

@@ -2,6 +2,7 @@
 //!
 //! Plain data, made some times a second by the flow; it counts and names, and holds nothing of any row.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::priority::Priority;
 
 /// The queues of a run at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueueStats {
     /// In the order of the run's accounts, its own first.
     pub accounts: Vec<AccountQueue>,
@@ -20,38 +21,54 @@ pub struct QueueStats {
     pub unread: u64,
 }
 
+/// Rows by what becomes of them next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Read, and waiting for their turn. Rows that nobody has read yet are pending and in none of these.
+    pub waiting: u64,
+    /// In flight: their intent is being made durable, or the service has not answered yet.
+    pub sending: u64,
+    /// Resting before another try.
+    pub resting: u64,
+}
+
+impl AddAssign for Queue {
+    fn add_assign(&mut self, other: Queue) {
+        self.waiting += other.waiting;
+        self.sending += other.sending;
+        self.resting += other.resting;
+    }
+}
+
 /// What one account has before it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountQueue {
     /// Its name.
     pub account: Arc<str>,
-    /// Rows that were read and wait for their turn.
-    pub waiting: u64,
-    /// Rows in flight: their intent is being made durable, or the service has not answered yet.
-    pub sending: u64,
-    /// The requests that carry them.
+    /// Its rows, as far as they were read.
+    pub rows: Queue,
+    /// The same by priority, from low to critical.
+    pub ranks: [Queue; 4],
+    /// Requests in flight.
     pub requests: u64,
     /// Requests in flight, at most.
     pub width: u64,
-    /// Rows that rest until they are tried again.
-    pub resting: u64,
-    /// When the first of them is due.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "as_text")]
+    /// Deliveries of one request, at most.
+    pub batch: u64,
+    /// The run's own rate for it, as it was written.
+    pub rate: Option<String>,
+    /// When the first of the rows that rest is due.
     pub next_due: Option<Timestamp>,
     /// Nothing leaves before then.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "as_text")]
     pub held_until: Option<Timestamp>,
     /// Who holds it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_by: Option<HeldBy>,
     /// Why it was halted, if it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<String>,
 }
 
 /// Who holds an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldBy {
     /// The service asked for less speed.
     Service,
@@ -72,23 +89,4 @@ pub struct PriorityQueue {
     pub resting: u64,
     /// Rows that were sent since this process began.
     pub sent: u64,
-}
-
-/// A time as reports write it: RFC 3339, in UTC.
-mod as_text {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[allow(clippy::ref_option)] // the form that serde asks for
-    pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serializer.collect_str(time),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
-    }
 }

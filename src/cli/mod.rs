@@ -405,24 +405,32 @@ pub struct Send {
     pub new: NewRunFlags,
 }
 
-/// `notify batch`.
+/// A list, what is made of its rows, and through what it goes.
 #[derive(Debug, Args)]
-pub struct Batch {
+pub struct ListFlags {
     /// The list: CSV, TSV, JSONL or JSON, also .gz and .zst; - reads stdin
     #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
     pub rows: PathBuf,
     /// How rows are read.
     #[command(flatten)]
     pub input: InputFlags,
-    /// Column that identifies a row [default: account, address and occurrence]
-    #[arg(long, value_name = "COLUMN", help_heading = "Input")]
-    pub key: Option<String>,
-    /// What is sent.
+    /// What is sent, or would be.
     #[command(flatten)]
     pub content: ContentFlags,
     /// Through what.
     #[command(flatten)]
     pub target: TargetFlags,
+}
+
+/// `notify batch`.
+#[derive(Debug, Args)]
+pub struct Batch {
+    /// Its list, what is sent and through what.
+    #[command(flatten)]
+    pub list: ListFlags,
+    /// Column that identifies a row [default: account, address and occurrence]
+    #[arg(long, value_name = "COLUMN", help_heading = "Input")]
+    pub key: Option<String>,
     /// How.
     #[command(flatten)]
     pub flow: FlowFlags,
@@ -504,21 +512,12 @@ impl From<InDoubt> for Doubt {
 /// `notify check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The list; - reads stdin
-    #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
-    pub rows: PathBuf,
-    /// How rows are read.
+    /// Its list, what is sent and through what.
     #[command(flatten)]
-    pub input: InputFlags,
+    pub list: ListFlags,
     /// Column that identifies a row [default: account, address and occurrence]
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     pub key: Option<String>,
-    /// What would be sent.
-    #[command(flatten)]
-    pub content: ContentFlags,
-    /// Through what.
-    #[command(flatten)]
-    pub target: TargetFlags,
     /// One JSON object per bad row on stdout
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -527,21 +526,12 @@ pub struct Check {
 /// `notify plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// The list: CSV, TSV, JSONL or JSON, also .gz and .zst; - reads stdin
-    #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
-    pub rows: PathBuf,
-    /// How rows are read.
+    /// Its list, what is sent and through what.
     #[command(flatten)]
-    pub input: InputFlags,
+    pub list: ListFlags,
     /// Column that identifies a row [default: account, address and occurrence]
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     pub key: Option<String>,
-    /// What would be sent.
-    #[command(flatten)]
-    pub content: ContentFlags,
-    /// Through what.
-    #[command(flatten)]
-    pub target: TargetFlags,
     /// How; --json prints the plan as one JSON object.
     #[command(flatten)]
     pub flow: FlowFlags,
@@ -556,9 +546,9 @@ pub struct Plan {
 /// `notify preview`.
 #[derive(Debug, Args)]
 pub struct Preview {
-    /// The list; - reads stdin
-    #[arg(value_name = "ROWS", value_hint = ValueHint::FilePath)]
-    pub rows: PathBuf,
+    /// Its list, what is sent and through what.
+    #[command(flatten)]
+    pub list: ListFlags,
     /// This row, counted from 1
     #[arg(long, value_name = "N", conflicts_with_all = ["key", "count"], value_parser = clap::value_parser!(u64).range(1..))]
     pub row: Option<u64>,
@@ -574,12 +564,6 @@ pub struct Preview {
     /// Show the requests that would be sent, secrets masked; nothing is sent
     #[arg(long, conflicts_with = "out")]
     pub show_request: bool,
-    /// How rows are read.
-    #[command(flatten)]
-    pub input: InputFlags,
-    /// What would be sent.
-    #[command(flatten)]
-    pub content: ContentFlags,
     /// Through what.
     #[command(flatten)]
     pub target: TargetFlags,

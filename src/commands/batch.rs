@@ -12,20 +12,21 @@ use crate::job::{self, Settings};
 /// Sends the list.
 pub(crate) async fn run(global: &Global, mut args: Batch) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
-    let adopted = oneoff::adopt(&mut config, &mut args.target.via)?;
+    let adopted = oneoff::adopt(&mut config, &mut args.list.target.via)?;
     let scene = Scene { config: &config, global, state_dir: launch::state_dir(global)? };
-    let settings = Settings { by_url: adopted.names, ..Settings::new(&config, global, &args.content, &args.target, &args.flow)? };
-    let read = job::read_options(&config, &settings, &args.input, args.key, job::constants(&args.content)?)?;
+    let settings =
+        Settings { by_url: adopted.names, ..Settings::new(&config, global, &args.list.content, &args.list.target, &args.flow)? };
+    let read = job::read_options(&config, &settings, &args.list.input, args.key, job::constants(&args.list.content)?)?;
     let order = Order {
         command: "batch",
-        input: job::input(&args.rows),
+        input: job::input(&args.list.rows),
         read,
-        template: args.content.template,
+        template: args.list.content.template,
         settings,
         lineage: None,
         parent: None,
         skip_invalid: args.skip_invalid,
-        stream: args.input.stream,
+        stream: args.list.input.stream,
         name: None,
         url: adopted.url,
     };

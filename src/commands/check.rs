@@ -8,7 +8,7 @@ use serde_json::json;
 use super::ask;
 use super::{launch, oneoff, open};
 use crate::account::Account;
-use crate::cli::{Check, ContentFlags, FlowFlags, Global, InputFlags, TargetFlags};
+use crate::cli::{Check, FlowFlags, Global, ListFlags};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::job::accounts::open_accounts;
@@ -36,26 +36,24 @@ impl Drop for Desk {
     }
 }
 
-/// What check and preview were asked to read.
+/// What check, preview and plan were asked to read.
 pub(crate) struct Asked<'a> {
-    pub rows: &'a std::path::Path,
-    pub input: &'a InputFlags,
+    pub list: &'a ListFlags,
     pub key: Option<String>,
-    pub content: &'a ContentFlags,
-    pub target: &'a TargetFlags,
     /// The run's own words; with them its policy and its timetable hold as they would.
     pub flow: Option<&'a FlowFlags>,
 }
 
 /// Reads the list and compiles the template.
 pub(crate) fn desk(global: &Global, config: &Config, asked: &Asked<'_>, out: Option<&std::path::Path>) -> Result<Desk, Failure> {
-    let mut settings = Settings::new(config, global, asked.content, asked.target, asked.flow.unwrap_or(&FlowFlags::default()))?;
+    let mut settings =
+        Settings::new(config, global, &asked.list.content, &asked.list.target, asked.flow.unwrap_or(&FlowFlags::default()))?;
     if asked.flow.is_some() {
         job::safety::settle(&mut settings.schedule, &settings.safeguards, jiff::Timestamp::now())?;
     }
-    let read = job::read_options(config, &settings, asked.input, asked.key.clone(), job::constants(asked.content)?)?;
+    let read = job::read_options(config, &settings, &asked.list.input, asked.key.clone(), job::constants(&asked.list.content)?)?;
     let constants: Vec<String> = read.constants.keys().cloned().collect();
-    let input = job::input(asked.rows);
+    let input = job::input(&asked.list.rows);
     let name = input.name();
     let folder = std::env::temp_dir().join(format!("notify-check-{}-{:08x}", std::process::id(), fastrand::u32(..)));
     let disk = |e: std::io::Error| Failure::new(Exit::Disk, format!("{}: {e}", folder.display()));
@@ -91,11 +89,11 @@ fn prepare(
 ) -> Result<Preparer, Failure> {
     settings.accounts = launch::own_first(&settings.via, &spooled.accounts);
     let others: BTreeSet<String> = spooled.templates.clone();
-    let pinned = Pinned::find(config, settings, asked.content.template.as_deref(), &others)?;
+    let pinned = Pinned::find(config, settings, asked.list.content.template.as_deref(), &others)?;
     let (own, others) = pinned.compile(settings)?;
     let opening = settings.opening(config, "preview", out.unwrap_or(std::path::Path::new(".")));
     let opened = open_accounts(config, &settings.accounts, &opening, settings.rate, settings.batch_size)?;
-    if asked.content.template.is_none() && spooled.templates.is_empty() {
+    if asked.list.content.template.is_none() && spooled.templates.is_empty() {
         job::check_content(&spooled.columns, &opened.accounts)?;
     }
     job::check_columns(&own, &opened.accounts, &spooled.columns)?;
@@ -128,9 +126,8 @@ fn policy(
 /// Checks the list.
 pub(crate) fn run(global: &Global, mut args: Check) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
-    oneoff::adopt(&mut config, &mut args.target.via)?;
-    let (rows, input, key) = (&args.rows, &args.input, args.key.clone());
-    let asked = Asked { rows, input, key, content: &args.content, target: &args.target, flow: None };
+    oneoff::adopt(&mut config, &mut args.list.target.via)?;
+    let asked = Asked { list: &args.list, key: args.key.clone(), flow: None };
     let desk = desk(global, &config, &asked, None)?;
     if !global.quiet {
         for notice in &desk.spooled.notices {

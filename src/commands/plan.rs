@@ -10,19 +10,12 @@ use crate::job::planned;
 
 /// Plans the list.
 pub(crate) fn run(global: &Global, mut args: Plan) -> Result<Exit, Failure> {
-    if args.input.stream {
+    if args.list.input.stream {
         return Err(Failure::new(Exit::Usage, "a plan needs the whole list: leave out --stream"));
     }
     let mut config = open::open_config(global)?;
-    oneoff::adopt(&mut config, &mut args.target.via)?;
-    let asked = Asked {
-        rows: &args.rows,
-        input: &args.input,
-        key: args.key.clone(),
-        content: &args.content,
-        target: &args.target,
-        flow: Some(&args.flow),
-    };
+    oneoff::adopt(&mut config, &mut args.list.target.via)?;
+    let asked = Asked { list: &args.list, key: args.key.clone(), flow: Some(&args.flow) };
     let desk = desk(global, &config, &asked, None)?;
     if desk.spooled.rows == 0 {
         return Err(Failure::new(Exit::NothingToDo, format!("{} has no rows: nothing to do", desk.name)));

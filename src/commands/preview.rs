@@ -22,9 +22,8 @@ use crate::source::spool::Spool;
 /// Shows them.
 pub(crate) async fn run(global: &Global, mut args: Preview) -> Result<Exit, Failure> {
     let mut config = open::open_config(global)?;
-    oneoff::adopt(&mut config, &mut args.target.via)?;
-    let (rows, input, key) = (&args.rows, &args.input, None);
-    let asked = Asked { rows, input, key, content: &args.content, target: &args.target, flow: None };
+    oneoff::adopt(&mut config, &mut args.list.target.via)?;
+    let asked = Asked { list: &args.list, key: None, flow: None };
     let desk = desk(global, &config, &asked, args.out.as_deref())?;
     let disk = |problem| Failure::new(Exit::Disk, problem);
     let mut spool = Spool::open(&desk.folder).map_err(disk)?;
@@ -172,8 +171,8 @@ async fn write(out: &Path, args: &Preview, ready: Ready) -> Result<(), Failure> 
     };
     let opening = Opening {
         outbox: out.to_owned(),
-        from: args.target.from.clone(),
-        reply_to: args.target.reply_to.clone(),
+        from: args.list.target.from.clone(),
+        reply_to: args.list.target.reply_to.clone(),
         ..Opening::default()
     };
     let outbox = registry::open(&account, &opening).map_err(|problem| Failure::new(Exit::BadConfig, problem))?;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::lane::rank::Rank;
 use crate::lane::road::Road;
 use crate::lane::{Lanes, Wake};
 use crate::priority::Priority;
-use crate::queue_stats::{AccountQueue, HeldBy, PriorityQueue, QueueStats};
+use crate::queue_stats::{AccountQueue, HeldBy, PriorityQueue, Queue, QueueStats};
 
-/// A wait as short as this is no hold: the pace of a limit, or a moment for company.
-const MOMENT: Duration = Duration::from_millis(50);
+/// A wait for a permit as short as this is the pace of a limit, and no hold.
+const PACE: Duration = Duration::from_secs(1);
 
 impl Lanes {
     /// The numbers at this moment, by both clocks. `unread` and `sent` are rows by priority, from low to critical.
@@ -29,36 +30,41 @@ impl Lanes {
             }
         }
         let account = |(road, due): (&Road, Option<Instant>)| {
-            let holds = [(road.hold.until, HeldBy::Service), (road.held_until, HeldBy::Limit)];
-            let held = holds.into_iter().filter_map(|(until, by)| until.map(|until| (until, by)));
-            let held = held.filter(|(until, _)| *until > now + MOMENT).max_by_key(|(until, _)| *until);
+            let service = road.hold.until.filter(|until| *until > now).map(|until| (until, HeldBy::Service));
+            let limit = road.held_until.filter(|until| *until > now + PACE).map(|until| (until, HeldBy::Limit));
+            let held = [service, limit].into_iter().flatten().max_by_key(|(until, _)| *until);
+            let ranks = Priority::ALL.map(|priority| rows(&road.ranks[priority as usize]));
             AccountQueue {
                 account: road.name.clone(),
-                waiting: road.waiting() as u64,
-                sending: road.in_flight() as u64,
+                rows: Queue { waiting: road.waiting() as u64, sending: road.in_flight() as u64, resting: road.resting() as u64 },
+                ranks,
                 requests: road.calls as u64,
                 width: road.width as u64,
-                resting: road.resting() as u64,
+                batch: road.batch.min(road.most) as u64,
+                rate: road.pace.own().map(|rate| rate.to_string()),
                 next_due: due.filter(|_| road.resting() > 0).map(time),
                 held_until: held.map(|(until, _)| time(until)),
                 held_by: held.map(|(_, by)| by),
                 halted: road.halted.as_ref().map(ToString::to_string),
             }
         };
-        let sum = |of: fn(&crate::lane::rank::Rank) -> usize, priority: Priority| {
-            self.roads.iter().map(|road| of(&road.ranks[priority as usize]) as u64).sum::<u64>()
-        };
-        let priorities = Priority::ALL.into_iter().map(|priority| PriorityQueue {
-            priority,
-            pending: unread[priority as usize] + sum(|rank| rank.waiting, priority),
-            sending: sum(|rank| rank.in_flight, priority),
-            resting: sum(|rank| rank.resting, priority),
-            sent: sent[priority as usize],
+        let accounts: Vec<AccountQueue> = self.roads.iter().zip(due).map(account).collect();
+        let priorities = Priority::ALL.into_iter().map(|priority| {
+            let mut all = Queue::default();
+            accounts.iter().for_each(|account| all += account.ranks[priority as usize]);
+            PriorityQueue {
+                priority,
+                pending: unread[priority as usize] + all.waiting,
+                sending: all.sending,
+                resting: all.resting,
+                sent: sent[priority as usize],
+            }
         });
-        QueueStats {
-            accounts: self.roads.iter().zip(due).map(account).collect(),
-            priorities: priorities.filter(|queue| queue.pending + queue.sending + queue.resting + queue.sent > 0).collect(),
-            unread: unread.iter().sum(),
-        }
+        let priorities = priorities.filter(|queue| queue.pending + queue.sending + queue.resting + queue.sent > 0).collect();
+        QueueStats { accounts, priorities, unread: unread.iter().sum() }
     }
+}
+
+fn rows(rank: &Rank) -> Queue {
+    Queue { waiting: rank.waiting as u64, sending: rank.in_flight as u64, resting: rank.resting as u64 }
 }

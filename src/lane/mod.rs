@@ -47,7 +47,6 @@ mod sharing;
 mod timers;
 mod tuned;
 mod turn;
-mod view;
 
 pub use crate::lane::seat::Ticket;
 

@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::live::meter::BOUNDS;
-use crate::live::snapshot::{OfAccount, Queue, Snapshot};
+use crate::live::snapshot::{OfAccount, Snapshot};
 use crate::queue_stats::PriorityQueue;
+use crate::queue_stats::Queue;
 
 /// What the text is called in HTTP.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -117,7 +118,9 @@ type Gauge<T> = (&'static str, &'static str, fn(&T) -> u64);
 const ACCOUNT: [Gauge<OfAccount>; 4] = [
     ("notify_width", "Requests in flight, at most.", |about| about.width),
     ("notify_batch_size", "Deliveries of one request, at most.", |about| about.batch),
-    ("notify_held", "1 while a service holds the account up.", |about| u64::from(about.held_until.is_some())),
+    ("notify_held", "1 while a service, or a limit for longer than a second, holds the account up.", |about| {
+        u64::from(about.held_until.is_some())
+    }),
     ("notify_halted", "1 when the account has stopped for good.", |about| u64::from(about.halted.is_some())),
 ];
 

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorKind;
 use crate::journal::folder::{RunFolder, private_file};
 use crate::live::meter::Latency;
-use crate::queue_stats::PriorityQueue;
+use crate::queue_stats::{PriorityQueue, Queue};
 use crate::tally::{Counts, Tally};
 
 const FILE: &str = "status.json";
@@ -71,17 +70,6 @@ pub struct Snapshot {
     /// What the process ends with, once it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
-}
-
-/// Rows by what becomes of them next.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queue {
-    /// Read, and waiting for their turn. Rows that nobody has read yet are pending and in none of these.
-    pub waiting: u64,
-    /// In flight.
-    pub sending: u64,
-    /// Resting before another try.
-    pub resting: u64,
 }
 
 /// The next row that comes back.
@@ -181,11 +169,4 @@ impl Snapshot {
         // A file that is left behind names a process that is gone, so nobody believes it.
         let _ = std::fs::remove_file(folder.path.join(FILE));
     }
-}
-
-/// A moment of the wall clock that lies `wait` ahead of `now`, as text.
-pub fn moment(now: jiff::Timestamp, wait: Duration) -> String {
-    now.saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::MAX))
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
 }

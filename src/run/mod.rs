@@ -46,7 +46,6 @@ mod doors;
 mod ending;
 mod judging;
 mod process;
-mod queues;
 mod records;
 mod recovering;
 mod resting;
@@ -131,7 +130,7 @@ pub async fn run(
         hungry: Priorities::ALL,
         rested: None,
         sent: [0; 4],
-        queues_told: None,
+        unread: [0; 4],
         recovering: Recovering::new(&rules, &preparer, &recovery.tally),
         doors: Doors::default(),
         gone,
@@ -167,7 +166,7 @@ pub async fn run(
             // Only a broken source or journal ends a run; what is in flight may still land.
             flow.close(Exit::Disk, Some(error.to_string()));
         }
-        flow.tell_queues(&rows);
+        flow.unread = rows.left();
         if flow.is_done(&rows).await {
             break;
         }
@@ -215,8 +214,8 @@ struct Flow<'a> {
     rested: Option<JournalReader>,
     /// Rows sent since this process began, by priority.
     sent: [u64; 4],
-    /// When the queues were last told in numbers.
-    queues_told: Option<Instant>,
+    /// Rows that were not read yet, by priority.
+    unread: [u64; 4],
     ends: Option<Instant>,
     drain_ends: Option<Instant>,
     /// Set while nothing new starts because somebody asked for that.

@@ -139,10 +139,9 @@ impl Flow<'_> {
     /// More in flight needs a larger reserve for a full disk; without it nothing changes.
     fn make_room(&self, changes: &Changes) -> Result<(), String> {
         let Some(Width::Fixed(width)) = changes.concurrency else { return Ok(()) };
-        let of = |account: usize| self.lanes.view(account);
         let (mut now, mut then) = (0, 0);
         for (index, account) in self.preparer.accounts().iter().enumerate() {
-            now += of(index).width * account.batch;
+            now += self.lanes.width(index) * account.batch;
             then += width.get() * account.batch;
         }
         if then <= now {

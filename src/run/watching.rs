@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::journal::pause::Pause;
-use crate::live::snapshot::{NextRetry, OfAccount, Queue, Snapshot, Workers, moment};
+use crate::live::snapshot::{NextRetry, OfAccount, Snapshot, Workers};
 use crate::priority::Priority;
+use crate::queue_stats::{HeldBy, Queue};
 use crate::run::Flow;
 
 impl Flow<'_> {
@@ -27,7 +28,6 @@ impl Flow<'_> {
     /// How the run stands now.
     pub(super) fn snapshot(&mut self, now: Instant) -> Snapshot {
         let wall = Timestamp::now();
-        let at = |until: Instant| moment(wall, until.saturating_duration_since(now));
         let shut = self.shut();
         let state = match (&self.paused, self.closing) {
             (_, Some(_)) => "stopping",
@@ -48,36 +48,34 @@ impl Flow<'_> {
         if snapshot.rate > 0.0 {
             snapshot.eta = Some((snapshot.pending as f64 / snapshot.rate).ceil() as u64);
         }
-        let accounts = self.preparer.accounts();
-        let queues = self.progress.last_queues();
+        let queues = self.lanes.stats(now, wall, self.unread, self.sent);
         let next = queues.accounts.iter().filter_map(|queue| Some((queue.next_due?, &queue.account))).min();
         snapshot.next_retry = next.map(|(at, account)| NextRetry { at: at.to_string(), account: account.to_string() });
-        snapshot.priorities.clone_from(&queues.priorities);
+        snapshot.priorities = queues.priorities;
         snapshot.unread = queues.unread;
-        for (index, account) in accounts.iter().enumerate() {
-            let view = self.lanes.view(index);
-            let queue = Queue { waiting: view.waiting as u64, sending: view.sending as u64, resting: view.resting as u64 };
-            snapshot.queue.waiting += queue.waiting;
-            snapshot.queue.sending += queue.sending;
-            snapshot.queue.resting += queue.resting;
-            let free = view.width.saturating_sub(view.calls) as u64;
-            let stands = view.held.is_some() || view.halted.is_some() || state != "running";
+        for (index, (account, queue)) in self.preparer.accounts().iter().zip(queues.accounts).enumerate() {
+            snapshot.queue += queue.rows;
+            let free = queue.width.saturating_sub(queue.requests);
+            let stands = queue.held_by.is_some() || queue.halted.is_some() || state != "running";
             let (resting, idle) = if stands { (free, 0) } else { (0, free) };
-            let counts = self.tally.accounts.get(&account.name).copied().unwrap_or_default();
+            let held_why = queue.held_by.and_then(|by| match by {
+                HeldBy::Service => self.live.why(index),
+                HeldBy::Limit => Some("its limit".to_owned()),
+            });
             let about = OfAccount {
                 platform: account.kind.clone(),
-                counts,
-                queue,
-                workers: Workers { sending: view.calls as u64, resting, idle },
-                width: view.width as u64,
-                batch: view.batch as u64,
-                rate_limit: view.rate.map(|rate| rate.to_string()),
-                next_due: queues.accounts.get(index).and_then(|queue| queue.next_due).map(|at| at.to_string()),
-                priorities: ranks(view.ranks),
+                counts: self.tally.accounts.get(&account.name).copied().unwrap_or_default(),
+                queue: queue.rows,
+                workers: Workers { sending: queue.requests, resting, idle },
+                width: queue.width,
+                batch: queue.batch,
+                rate_limit: queue.rate,
+                next_due: queue.next_due.map(|at| at.to_string()),
+                priorities: ranks(queue.ranks),
                 breaker: self.recovering.breaker_word(index).to_owned(),
-                held_until: view.held.map(at),
-                held_why: view.held.and_then(|_| self.live.why(index)),
-                halted: view.halted.map(ToString::to_string),
+                held_until: queue.held_until.map(|at| at.to_string()),
+                held_why,
+                halted: queue.halted,
                 latency: self.live.meter.latency(index),
             };
             snapshot.accounts.insert(account.name.to_string(), about);
@@ -87,10 +85,7 @@ impl Flow<'_> {
 }
 
 /// The queues of an account by the names of their priorities; only those that have rows.
-fn ranks(of: [(usize, usize, usize); 4]) -> BTreeMap<String, Queue> {
-    let named = Priority::ALL.into_iter().zip(of).map(|(priority, (waiting, sending, resting))| {
-        let queue = Queue { waiting: waiting as u64, sending: sending as u64, resting: resting as u64 };
-        (priority.to_string(), queue)
-    });
-    named.filter(|(_, queue)| *queue != Queue::default()).collect()
+fn ranks(of: [Queue; 4]) -> BTreeMap<String, Queue> {
+    let named = Priority::ALL.into_iter().zip(of);
+    named.filter(|(_, rows)| *rows != Queue::default()).map(|(priority, rows)| (priority.to_string(), rows)).collect()
 }

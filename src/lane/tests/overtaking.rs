@@ -12,6 +12,7 @@ use crate::lane::{Coming, Lanes, Ready, Ticket, Turn};
 use crate::message::Message;
 use crate::platform::{LaneKey, Opening};
 use crate::priority::{Precedence, Priorities, Priority};
+use crate::queue_stats::{AccountQueue, HeldBy, PriorityQueue, Queue};
 use crate::recipient::Position;
 
 /// Low rows of the list, and the critical ones behind them.
@@ -112,23 +113,26 @@ async fn the_queues_are_told_in_numbers() {
     lanes.rest_beyond(0, Ticket { position: Position::row(10), ..ticket }, now + Duration::from_secs(20), false);
     lanes.hold(0, &LaneKey::whole(), Some(crate::error::Reach::Account), Duration::from_secs(10), true);
     let wall = "2026-01-01T00:00:00Z".parse().expect("a time");
-    let told = serde_json::to_value(lanes.stats(now, wall, [5, 0, 0, 0], [0, 0, 0, 7])).expect("JSON");
-    assert_eq!(
-        told,
-        serde_json::json!({
-            "accounts": [{
-                "account": "outbox", "waiting": 3, "sending": 1, "requests": 1, "width": 2, "resting": 2,
-                "next_due": "2026-01-01T00:00:20Z", "held_until": "2026-01-01T00:00:10Z", "held_by": "service",
-            }],
-            "priorities": [
-                { "priority": "low", "pending": 8, "sending": 0, "resting": 2, "sent": 0 },
-                { "priority": "critical", "pending": 0, "sending": 1, "resting": 0, "sent": 7 },
-            ],
-            "unread": 5,
-        })
-    );
-    let back: crate::queue_stats::QueueStats = serde_json::from_value(told).expect("read back");
-    assert_eq!(back.accounts[0].next_due, Some("2026-01-01T00:00:20Z".parse().expect("a time")));
+    let told = lanes.stats(now, wall, [5, 0, 0, 0], [0, 0, 0, 7]);
+    let at = |text: &str| Some(text.parse().expect("a time"));
+    let low = Queue { waiting: 3, sending: 0, resting: 2 };
+    let critical = Queue { waiting: 0, sending: 1, resting: 0 };
+    let account = AccountQueue {
+        account: "outbox".into(),
+        rows: Queue { waiting: 3, sending: 1, resting: 2 },
+        ranks: [low, Queue::default(), Queue::default(), critical],
+        requests: 1,
+        width: 2,
+        batch: 1,
+        next_due: at("2026-01-01T00:00:20Z"),
+        held_until: at("2026-01-01T00:00:10Z"),
+        held_by: Some(HeldBy::Service),
+        ..AccountQueue::default()
+    };
+    assert_eq!(told.accounts, [account]);
+    let waits = PriorityQueue { priority: Priority::Low, pending: 8, sending: 0, resting: 2, sent: 0 };
+    let goes = PriorityQueue { priority: Priority::Critical, pending: 0, sending: 1, resting: 0, sent: 7 };
+    assert_eq!((told.priorities, told.unread), (vec![waits, goes], 5));
     assert_eq!(std::mem::size_of::<Ticket>(), 24);
 }
 
@@ -144,7 +148,7 @@ async fn what_rests_beyond_the_heap_is_counted_and_comes_back_once() {
     }
     assert!(!lanes.is_beyond(Position::row(4095)) && lanes.is_beyond(Position::row(4096)));
     assert!(lanes.has_room() && !lanes.is_empty());
-    assert_eq!(lanes.stats(now, jiff::Timestamp::UNIX_EPOCH, [0; 4], [0; 4]).accounts[0].resting, rows);
+    assert_eq!(lanes.stats(now, jiff::Timestamp::UNIX_EPOCH, [0; 4], [0; 4]).accounts[0].rows.resting, rows);
     assert_eq!(lanes.next_wake(), Some(now + wait(0)));
     assert!(lanes.beyond_due(now + wait(4095)).is_empty());
     assert_eq!(lanes.beyond_due(now + wait(4096)), [0]);
@@ -152,6 +156,6 @@ async fn what_rests_beyond_the_heap_is_counted_and_comes_back_once() {
         lanes.came_back(0, ticket(row));
         lanes.came_back(0, ticket(row));
     }
-    assert_eq!(lanes.stats(now, jiff::Timestamp::UNIX_EPOCH, [0; 4], [0; 4]).accounts[0].resting, 4096);
+    assert_eq!(lanes.stats(now, jiff::Timestamp::UNIX_EPOCH, [0; 4], [0; 4]).accounts[0].rows.resting, 4096);
     assert!(lanes.beyond_due(now + wait(rows)).is_empty());
 }

@@ -346,7 +346,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__batch)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --priority --strict-priority --rate --wait-quota --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --halt-on-failures --halt-min --at --window --tz --tz-column --expires --suppress-gone --yes --json --no-progress --on-result --on-finish --notify-on --detach --name --lock --again --redirect-to --allow-domain --dry-run --canary --hold --out --report --failed --max-cost --skip-invalid --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --template --var --vars --lenient --attach --attach-column --via --from --reply-to --key --concurrency --batch-size --priority --strict-priority --rate --wait-quota --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --halt-on-failures --halt-min --at --window --tz --tz-column --expires --suppress-gone --yes --json --no-progress --on-result --on-finish --notify-on --detach --name --lock --again --redirect-to --allow-domain --dry-run --canary --hold --out --report --failed --max-cost --skip-invalid --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -378,10 +378,6 @@ _notify() {
                     ;;
                 --dedupe)
                     COMPREPLY=($(compgen -W "address key off" -- "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --template)
@@ -458,6 +454,10 @@ _notify() {
                     return 0
                     ;;
                 --reply-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -729,7 +729,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__check)
-            opts="-t -V -a -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
+            opts="-t -V -a -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --template --var --vars --lenient --attach --attach-column --via --from --reply-to --key --json --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -761,10 +761,6 @@ _notify() {
                     ;;
                 --dedupe)
                     COMPREPLY=($(compgen -W "address key off" -- "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --template)
@@ -841,6 +837,10 @@ _notify() {
                     return 0
                     ;;
                 --reply-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1868,7 +1868,7 @@ _notify() {
             return 0
             ;;
         notify__subcmd__plan)
-            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --key --template --var --vars --lenient --attach --attach-column --via --from --reply-to --concurrency --batch-size --priority --strict-priority --rate --wait-quota --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --halt-on-failures --halt-min --at --window --tz --tz-column --expires --suppress-gone --yes --json --no-progress --on-result --on-finish --notify-on --detach --max-cost --skip-invalid --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
+            opts="-t -V -a -j -b -y -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --template --var --vars --lenient --attach --attach-column --via --from --reply-to --key --concurrency --batch-size --priority --strict-priority --rate --wait-quota --deadline --timeout --final-timeout --grace --max-wait --on-error --in-doubt --retries --delay --backoff --max-delay --halt-on-failures --halt-min --at --window --tz --tz-column --expires --suppress-gone --yes --json --no-progress --on-result --on-finish --notify-on --detach --max-cost --skip-invalid --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1900,10 +1900,6 @@ _notify() {
                     ;;
                 --dedupe)
                     COMPREPLY=($(compgen -W "address key off" -- "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --template)
@@ -1980,6 +1976,10 @@ _notify() {
                     return 0
                     ;;
                 --reply-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2800,31 +2800,12 @@ _notify() {
             return 0
             ;;
         notify__subcmd__preview)
-            opts="-t -V -a -c -p -v -q -h --row --key --count --out --show-request --format --encoding --delimiter --map --stream --skip --limit --dedupe --template --var --vars --lenient --attach --attach-column --via --from --reply-to --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
+            opts="-t -V -a -c -p -v -q -h --format --encoding --delimiter --map --stream --skip --limit --dedupe --template --var --vars --lenient --attach --attach-column --via --from --reply-to --row --key --count --out --show-request --config --profile --state-dir --platform-file --color --log-format --verbose --quiet --metrics-file --metrics-listen --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --row)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --count)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --out)
-                    COMPREPLY=()
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o plusdirs
-                    fi
-                    return 0
-                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "csv tsv jsonl json" -- "${cur}"))
                     return 0
@@ -2928,6 +2909,25 @@ _notify() {
                     ;;
                 --reply-to)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --row)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --config)

@@ -153,7 +153,6 @@ complete -c notify -n "__fish_notify_using_subcommand batch" -l limit -d 'Read a
 complete -c notify -n "__fish_notify_using_subcommand batch" -l dedupe -d 'What makes two rows the same, of which only the first is sent [default: address]' -r -f -a "address\t'The same address through the same account'
 key\t'The same key'
 off\t'Nothing is a duplicate'"
-complete -c notify -n "__fish_notify_using_subcommand batch" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -s t -l template -d 'Template: a name in templates/, or a path' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
@@ -162,6 +161,7 @@ complete -c notify -n "__fish_notify_using_subcommand batch" -l attach-column -d
 complete -c notify -n "__fish_notify_using_subcommand batch" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand batch" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -s j -l concurrency -d 'Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand batch" -l priority -d 'What the rows are worth that say nothing in `_priority` [default: normal]' -r -f -a "low\t'What can wait'
@@ -378,7 +378,6 @@ complete -c notify -n "__fish_notify_using_subcommand check" -l limit -d 'Read a
 complete -c notify -n "__fish_notify_using_subcommand check" -l dedupe -d 'What makes two rows the same, of which only the first is sent [default: address]' -r -f -a "address\t'The same address through the same account'
 key\t'The same key'
 off\t'Nothing is a duplicate'"
-complete -c notify -n "__fish_notify_using_subcommand check" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -s t -l template -d 'Template: a name in templates/, or a path' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
@@ -387,6 +386,7 @@ complete -c notify -n "__fish_notify_using_subcommand check" -l attach-column -d
 complete -c notify -n "__fish_notify_using_subcommand check" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand check" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand check" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand check" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
@@ -416,7 +416,6 @@ complete -c notify -n "__fish_notify_using_subcommand plan" -l limit -d 'Read at
 complete -c notify -n "__fish_notify_using_subcommand plan" -l dedupe -d 'What makes two rows the same, of which only the first is sent [default: address]' -r -f -a "address\t'The same address through the same account'
 key\t'The same key'
 off\t'Nothing is a duplicate'"
-complete -c notify -n "__fish_notify_using_subcommand plan" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -s t -l template -d 'Template: a name in templates/, or a path' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -s V -l var -d 'A variable for every row that has no such column; repeatable' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -l vars -d 'Variables for every row, from a YAML or JSON file' -r -F
@@ -425,6 +424,7 @@ complete -c notify -n "__fish_notify_using_subcommand plan" -l attach-column -d 
 complete -c notify -n "__fish_notify_using_subcommand plan" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand plan" -l key -d 'Column that identifies a row [default: account, address and occurrence]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -s j -l concurrency -d 'Requests in flight at once, per account: a number, or auto, which finds what pays within what account and platform allow [default: auto]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -s b -l batch-size -d 'Deliveries of one request and rows of one journal group, at most [default: as many as the platform takes; 100]' -r
 complete -c notify -n "__fish_notify_using_subcommand plan" -l priority -d 'What the rows are worth that say nothing in `_priority` [default: normal]' -r -f -a "low\t'What can wait'
@@ -482,10 +482,6 @@ complete -c notify -n "__fish_notify_using_subcommand plan" -l skip-invalid -d '
 complete -c notify -n "__fish_notify_using_subcommand plan" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand plan" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c notify -n "__fish_notify_using_subcommand preview" -l row -d 'This row, counted from 1' -r
-complete -c notify -n "__fish_notify_using_subcommand preview" -l key -d 'The row with this key or address' -r
-complete -c notify -n "__fish_notify_using_subcommand preview" -l count -d 'So many rows from the first on' -r
-complete -c notify -n "__fish_notify_using_subcommand preview" -l out -d 'Write .eml and .json files into this folder instead of showing them' -r -f -a "(__fish_complete_directories)"
 complete -c notify -n "__fish_notify_using_subcommand preview" -l format -d 'Form of the list [default: told from its content]' -r -f -a "csv\t'Comma, semicolon, tab or bar separated'
 tsv\t'Tab separated'
 jsonl\t'One JSON object a line'
@@ -506,6 +502,10 @@ complete -c notify -n "__fish_notify_using_subcommand preview" -l attach-column 
 complete -c notify -n "__fish_notify_using_subcommand preview" -l via -d 'Account of the config to send through, a pool, accounts one after the other as \'a>b>c\', or a URL such as slack://TOKEN@CHANNEL [default: defaults.via, or outbox without a config]' -r
 complete -c notify -n "__fish_notify_using_subcommand preview" -l from -d 'From: of the messages, over template and account' -r
 complete -c notify -n "__fish_notify_using_subcommand preview" -l reply-to -d 'Reply-To: of the messages, over template and account' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l row -d 'This row, counted from 1' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l key -d 'The row with this key or address' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l count -d 'So many rows from the first on' -r
+complete -c notify -n "__fish_notify_using_subcommand preview" -l out -d 'Write .eml and .json files into this folder instead of showing them' -r -f -a "(__fish_complete_directories)"
 complete -c notify -n "__fish_notify_using_subcommand preview" -s c -l config -d 'Read this config file instead of the usual ones' -r -F
 complete -c notify -n "__fish_notify_using_subcommand preview" -s p -l profile -d 'Use this profile of the config' -r
 complete -c notify -n "__fish_notify_using_subcommand preview" -l state-dir -d 'Where runs and their journals are kept [default: $XDG_STATE_HOME/notify]' -r -f -a "(__fish_complete_directories)"
@@ -517,9 +517,9 @@ complete -c notify -n "__fish_notify_using_subcommand preview" -l log-format -d 
 json\t'One JSON object a line'"
 complete -c notify -n "__fish_notify_using_subcommand preview" -l metrics-file -d 'Write the numbers of a run here once a second, as Prometheus reads them from a text file' -r -F
 complete -c notify -n "__fish_notify_using_subcommand preview" -l metrics-listen -d 'Serve the numbers of a run at /metrics, and /healthz, while it lasts; a port alone is of this machine alone' -r
-complete -c notify -n "__fish_notify_using_subcommand preview" -l show-request -d 'Show the requests that would be sent, secrets masked; nothing is sent'
 complete -c notify -n "__fish_notify_using_subcommand preview" -l stream -d 'Check row by row while sending, for pipes that do not end'
 complete -c notify -n "__fish_notify_using_subcommand preview" -l lenient -d 'An undefined variable renders as nothing instead of being an error'
+complete -c notify -n "__fish_notify_using_subcommand preview" -l show-request -d 'Show the requests that would be sent, secrets masked; nothing is sent'
 complete -c notify -n "__fish_notify_using_subcommand preview" -s v -l verbose -d 'Say more on stderr (-v info, -vv debug); NOTIFY_LOG=notify=trace filters'
 complete -c notify -n "__fish_notify_using_subcommand preview" -s q -l quiet -d 'Say nothing on success; on trouble one summary'
 complete -c notify -n "__fish_notify_using_subcommand preview" -s h -l help -d 'Print help (see more with \'--help\')'

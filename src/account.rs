@@ -89,6 +89,9 @@ impl Account {
         let (name, kind, identity) = (config.name.clone(), config.platform.clone(), Arc::from(config.identity()));
         let identity: Arc<str> = identity;
         let counts_with = if config.limits.is_some() { Arc::from(kind.as_str()) } else { identity.clone() };
+        // A limit of requests is used best by full ones.
+        let sized = !quotas.iter().any(|quota| quota.of == Unit::Requests);
+        let bounds = Bounds { batch: if sized { batch } else { 1 }, ..bounds };
         let width = bounds.max;
         Ok(Account { name, kind, platform, width, bounds, batch, quotas, own, identity, counts_with, shaping, finest })
     }
@@ -146,7 +149,7 @@ fn bounds(knobs: &Knobs, capability: &Capability, batch: usize) -> Bounds {
     let begin = if known { max } else { (16 * cores).clamp(16, width.max(16)) };
     let min = knobs.min.map_or(1, NonZeroUsize::get).min(max);
     let initial = knobs.initial.map_or(begin, NonZeroUsize::get).clamp(min, max);
-    Bounds { min, max, initial, target_latency: knobs.target_latency, rate: None, fixed: false }
+    Bounds { min, max, initial, target_latency: knobs.target_latency, rate: None, batch: 1, fixed: false }
 }
 
 fn spread(mut rate: Quota, batch: usize) -> Quota {

@@ -564,9 +564,6 @@ pub struct Preview {
     /// Show the requests that would be sent, secrets masked; nothing is sent
     #[arg(long, conflicts_with = "out")]
     pub show_request: bool,
-    /// Through what.
-    #[command(flatten)]
-    pub target: TargetFlags,
 }
 
 /// `notify runs`.

@@ -145,7 +145,10 @@ impl Config {
             let names = || self.accounts.keys().map(|name| &**name);
             let help = match did_you_mean(name, names()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if self.accounts.len() <= 12 => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
+                None if self.accounts.len() <= 12 => format!(
+                    "there are: {}; write one more under `accounts:` in notify.yaml, or give --via a URL (`notify platforms list`)",
+                    names().collect::<Vec<_>>().join(", ")
+                ),
                 None => format!("there are {}: see `notify config show`", self.accounts.len()),
             };
             Problem { what: format!("no account `{name}`"), help: Some(help), ..Problem::default() }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// Writing or reading failed: disk full, read-only, I/O error.
-    #[error("{doing} failed on {}: {why}\n{}", path.display(), trouble.advice())]
+    #[error("{doing} failed on {}: {why}\n{}", path.display(), trouble.advice(doing))]
     Storage {
         /// The file.
         path: PathBuf,
@@ -64,21 +64,20 @@ pub enum Trouble {
     Io,
 }
 
+/// Nothing of the run is kept before this is done, and there is nothing to resume.
+pub(crate) const MAKING: &str = "making the journal";
+
 impl Trouble {
-    fn advice(self) -> &'static str {
-        match self {
-            Trouble::Full => {
-                "Nothing is sent that cannot be remembered, so the run has stopped. Free some space, then `notify resume`."
-            }
-            Trouble::Sync => {
-                "The disk did not confirm what was written, so the run has stopped. Check the disk, then `notify resume`."
-            }
-            Trouble::ReadOnly => "Make the state folder writable (or choose another with --state-dir), then `notify resume`.",
-            Trouble::Busy => "Another program has the file open for writing; close it, then `notify resume`.",
-            Trouble::Io => {
-                "Nothing is sent that cannot be remembered, so the run has stopped. Check the disk, then `notify resume`."
-            }
-        }
+    fn advice(self, doing: &str) -> String {
+        let (so, first) = match self {
+            Trouble::Full => ("Nothing is sent that cannot be remembered, so the run has stopped. ", "Free some space"),
+            Trouble::Sync => ("The disk did not confirm what was written, so the run has stopped. ", "Check the disk"),
+            Trouble::ReadOnly => ("", "Make the state folder writable (or choose another with --state-dir)"),
+            Trouble::Busy => ("", "Close the other program that has the file open for writing"),
+            Trouble::Io => ("Nothing is sent that cannot be remembered, so the run has stopped. ", "Check the disk"),
+        };
+        let then = if doing == MAKING { "start it again: nothing was sent" } else { "`notify resume`" };
+        format!("{so}{first}, then {then}.")
     }
 }
 

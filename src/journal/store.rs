@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use crate::journal::damage::{JournalError, Trouble};
+use crate::journal::damage::{JournalError, MAKING, Trouble};
 use crate::journal::folder::{RunFolder, private_file, sync_dir};
 use crate::journal::log;
 use crate::journal::seal::{self, Seal};
@@ -45,9 +45,9 @@ impl Store {
     /// Makes the database of a new run.
     pub(crate) fn create(folder: &RunFolder, rows: u64) -> Result<Store, JournalError> {
         let path = folder.journal_path();
-        let failed = |error: &rusqlite::Error| JournalError::sqlite(&path, "making the journal", error);
+        let failed = |error: &rusqlite::Error| JournalError::sqlite(&path, MAKING, error);
         // SQLite gives its log and index the permissions of the database, so that this is the only place to set them.
-        private_file(&path).map_err(|error| JournalError::io(&path, "making the journal", &error))?;
+        private_file(&path).map_err(|error| JournalError::io(&path, MAKING, &error))?;
         let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| failed(&e))?;
         let begin = || {
             db.execute_batch(&format!("BEGIN; {} {}; PRAGMA user_version = {}; ", table::TABLES, table::RESTS, table::SCHEMA))?;
@@ -66,7 +66,7 @@ impl Store {
             Ok(())
         };
         begin().map_err(|e| failed(&e))?;
-        sync_dir(&folder.path).map_err(|error| JournalError::io(&path, "making the journal", &error))?;
+        sync_dir(&folder.path).map_err(|error| JournalError::io(&path, MAKING, &error))?;
         Ok(Store { db, seal: Seal::new(&folder.id), accounts: Accounts::default(), rows, last_attempt: 0, path })
     }
 

@@ -40,7 +40,7 @@ impl Lanes {
                 ranks,
                 requests: road.calls as u64,
                 width: road.width as u64,
-                batch: road.batch.min(road.most) as u64,
+                batch: road.size() as u64,
                 rate: road.pace.own().map(|rate| rate.to_string()),
                 next_due: due.filter(|_| road.resting() > 0).map(time),
                 held_until: held.map(|(until, _)| time(until)),

@@ -117,7 +117,7 @@ pub(super) fn shared(road: &mut Road, lane: &mut Lane) -> Gathered {
     }
     let mut seats: Vec<Box<Seat>> = Vec::new();
     let (mut bytes, mut known) = (0usize, HashSet::new());
-    while seats.len() < road.batch.min(road.most) {
+    while seats.len() < road.size() {
         let Some(Waiting::Row(seat)) = lane.waiting.front_mut() else { break };
         let fits = match &seat.share {
             // It goes alone.

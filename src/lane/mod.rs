@@ -294,7 +294,7 @@ impl Lanes {
             return;
         }
         let lane = self.lanes.entry((account, key.clone())).or_insert_with(|| Lane::of(&key));
-        let (batch, priority) = (road.batch, lane.priority);
+        let (batch, size, priority) = (road.batch, road.size(), lane.priority);
         let rank = &mut road.ranks[priority as usize];
         rank.waiting += 1;
         // Where requests are shared, whole rows are needed to know who fits; but one slow account must not fill the memory while the
@@ -312,7 +312,7 @@ impl Lanes {
                 rank.rows += 1;
                 road.bytes += seat.share.map_or(0, |share| share.bytes);
                 rank.alone_since.get_or_insert_with(Instant::now);
-                if lane.rows == batch || seat.share.is_none() {
+                if lane.rows.is_multiple_of(size) || seat.share.is_none() {
                     rank.full.push_back(key.clone());
                 }
             }

@@ -72,6 +72,11 @@ impl Road {
         &mut self.ranks[priority as usize]
     }
 
+    /// Deliveries of one request, as things are: what the platform takes, what was set for the run, what the tuner found.
+    pub(super) fn size(&self) -> usize {
+        self.batch.min(self.most).min(self.tuner.batch()).max(1)
+    }
+
     /// Everything that waits for it, in whatever form.
     pub(super) fn waiting(&self) -> usize {
         self.ranks.iter().map(|rank| rank.waiting).sum()

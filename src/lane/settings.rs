@@ -30,7 +30,7 @@ impl Lanes {
     pub fn set_batch(&mut self, account: usize, most: usize) -> usize {
         let road = &mut self.roads[account];
         road.most = most.max(1);
-        road.batch.min(road.most)
+        road.size()
     }
 
     /// A wait longer than this parks what it holds up, from the next such wait on.

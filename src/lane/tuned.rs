@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::batch::Verdict;
-use crate::error::{ErrorKind, Reach};
+use crate::error::{ErrorKind, Reach, SendError};
 use crate::lane::{Lanes, widened};
 use crate::platform::LaneKey;
 use crate::tune::{Answer, Bounds, Decision, Flight, Tuner};
@@ -44,8 +44,9 @@ impl Lanes {
     pub fn answered(&mut self, account: usize, key: &LaneKey, flight: &Flight, verdicts: &[Verdict]) -> (Answer, Duration) {
         let now = self.now();
         let answer = answer(key, verdicts);
+        let served = verdicts.iter().filter(|verdict| verdict.as_ref().map_or_else(worked_on, |_| true)).count();
         let road = &mut self.roads[account];
-        road.tuner.answered(now, flight, answer);
+        road.tuner.answered(now, flight, answer, (verdicts.len(), served));
         road.width = road.tuner.width();
         (answer, flight.away(now))
     }
@@ -65,15 +66,20 @@ impl Lanes {
         &self.roads[account].tuner
     }
 
-    /// Deliveries that a request of that account carries at most.
+    /// Deliveries that a request of that account carries at most, as things are.
     pub fn batch(&self, account: usize) -> usize {
-        self.roads[account].batch
+        self.roads[account].size()
     }
 
     /// Since these lanes are there.
     pub fn now(&self) -> Duration {
         Instant::now().duration_since(self.begun)
     }
+}
+
+/// The service did its work on it, whatever it said of it.
+fn worked_on(error: &SendError) -> bool {
+    !matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::InDoubt | ErrorKind::Unreachable)
 }
 
 /// What a request says of the service's speed: the worst that it says of one of its deliveries.

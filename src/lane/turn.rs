@@ -113,6 +113,7 @@ impl Lanes {
                     spacing.took(Instant::now(), batch.len());
                 }
             }
+            let size = road.size();
             let rank = &mut road.ranks[priority as usize];
             let set_aside = rested_set.as_ref().map_or(0, |(set, _)| set.len());
             rank.waiting -= batch.len() + rested.len() + gated.len() + set_aside;
@@ -138,7 +139,7 @@ impl Lanes {
                 None => rank.open.push_back(key.clone()),
             }
             if road.batch > 1 {
-                if lane.rows >= road.batch || matches!(lane.waiting.front(), Some(Waiting::Sealed { .. })) {
+                if lane.rows >= size || matches!(lane.waiting.front(), Some(Waiting::Sealed { .. })) {
                     rank.full.push_back(key.clone());
                 }
                 // As long as any waits, none waits anew: else each of many contents would have a linger of its own.
@@ -203,6 +204,7 @@ impl Lanes {
     /// more company can be had.
     fn pick(&mut self, account: usize, priority: Priority, more: bool) -> Pick {
         let road = &mut self.roads[account];
+        let size = road.size();
         let rank = &mut road.ranks[priority as usize];
         if road.batch == 1 {
             return rank.open.pop_front().map_or(Pick::None, |key| Pick::Lane(key, false));
@@ -210,7 +212,7 @@ impl Lanes {
         while let Some(key) = rank.full.pop_front() {
             let ready = |lane: &Lane| match lane.waiting.front() {
                 Some(Waiting::Sealed { .. } | Waiting::Ticket(_)) => true,
-                Some(Waiting::Row(seat)) => lane.rows >= road.batch || seat.share.is_none(),
+                Some(Waiting::Row(seat)) => lane.rows >= size || seat.share.is_none(),
                 None => false,
             };
             if self.lanes.get(&(account, key.clone())).is_some_and(ready) {

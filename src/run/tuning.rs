@@ -174,7 +174,7 @@ mod tests {
     fn what_was_learned_is_where_the_next_run_begins_and_less_of_it_when_it_is_old() {
         let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
         let learned = Learned { width: 80, batch: 5, rate: Some(50.0), throughput: 790.0, latency: 0.1, samples: 900, at };
-        let bounds = Bounds { min: 1, max: 64, initial: 32, target_latency: None, rate: None, fixed: false };
+        let bounds = Bounds { min: 1, max: 64, initial: 32, target_latency: None, rate: None, batch: 1, fixed: false };
         let days = |days: i64| at + jiff::SignedDuration::from_hours(24 * days);
         assert_eq!(begin(&learned, bounds, days(1)).initial, 64, "never beyond the bounds");
         assert_eq!(begin(&learned, bounds, days(8)).initial, 60);

@@ -215,6 +215,19 @@ impl Climber {
         }
     }
 
+    /// Whether nothing is tried just now.
+    pub(super) fn is_settled(&self) -> bool {
+        self.stage == Stage::Hold && self.good.is_some()
+    }
+
+    /// What requests carry was another thing for a while, or is from now on: then what is known of rates is not true any more.
+    pub(super) fn anew(&mut self, now: Duration, changed: bool) {
+        if changed {
+            (self.good, self.best) = (None, None);
+        }
+        self.begin(now);
+    }
+
     /// Whether more than is known to be good is in use just now.
     pub(super) fn is_trying(&self) -> bool {
         self.good.is_some_and(|good| self.width > good.width)

@@ -1,16 +1,18 @@
 //! How much one account may have in flight, found while it sends: width, learned rate, size of requests. Pure: time is handed in.
 //!
-//! `climb` finds the width that pays, `pace` a rate that is told only by refusals, `epoch` is what both look at. Which lane is held for
+//! `climb` finds the width that pays, `pace` a rate that is told only by refusals, `epoch` is what both look at, `size` how much a request carries. Which lane is held for
 //! how long after a refusal stays the business of the lanes. Why so, and what was rejected: docs/decisions/0010.
 
 use std::time::Duration;
 
 use self::climb::Climber;
 use self::pace::Learned;
+use self::size::Sizer;
 
 mod climb;
 mod epoch;
 mod pace;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,8 @@ pub struct Bounds {
     pub target_latency: Option<Duration>,
     /// A rate of requests that an earlier run learned from refusals.
     pub rate: Option<f64>,
+    /// Deliveries of one request at most, where fewer may be tried; 1 where they may not.
+    pub batch: usize,
     /// The width is fixed: nothing is learned, only measured.
     pub fixed: bool,
 }
@@ -37,7 +41,7 @@ impl Bounds {
     /// Exactly so many.
     pub fn fixed(width: usize) -> Self {
         let width = width.max(1);
-        Bounds { min: width, max: width, initial: width, target_latency: None, rate: None, fixed: true }
+        Bounds { min: width, max: width, initial: width, target_latency: None, rate: None, batch: 1, fixed: true }
     }
 }
 
@@ -58,6 +62,7 @@ pub struct Tuner {
     bounds: Bounds,
     climber: Climber,
     learned: Learned,
+    sizer: Sizer,
     calls: usize,
     away: usize,
     served: u64,
@@ -80,6 +85,7 @@ impl Tuner {
             bounds,
             climber: Climber::new(min, max, bounds.initial, target, now),
             learned,
+            sizer: Sizer::new(bounds.batch),
             calls: 0,
             away: 0,
             served: 0,
@@ -100,6 +106,11 @@ impl Tuner {
     /// The wait.
     pub fn ready(&mut self, now: Duration) -> Result<(), Duration> {
         if self.bounds.fixed { Ok(()) } else { self.learned.ready(now) }
+    }
+
+    /// Deliveries that a request may carry as far as is known here; the platform, and its limits, may say fewer.
+    pub fn batch(&self) -> usize {
+        if self.bounds.fixed || self.bounds.batch <= 1 { usize::MAX } else { self.sizer.size() }
     }
 
     /// A request was gathered.
@@ -131,8 +142,8 @@ impl Tuner {
         self.away = self.away.saturating_sub(1);
     }
 
-    /// Its answer.
-    pub fn answered(&mut self, now: Duration, flight: &Flight, answer: Answer) {
+    /// Its answer. It carried so many deliveries, and so many of them the service worked on.
+    pub fn answered(&mut self, now: Duration, flight: &Flight, answer: Answer, (rows, served): (usize, usize)) {
         self.pass(now);
         self.away = self.away.saturating_sub(1);
         if answer == Answer::Served {
@@ -147,9 +158,33 @@ impl Tuner {
             self.too_fast(now, flight);
             return;
         }
+        if self.sizes(now, flight, rows, served) {
+            // What a try of another size takes says nothing of the width.
+            self.climber.back(now, flight);
+            return;
+        }
         if let Some((_, why)) = self.climber.answered(now, flight, self.served, answer) {
             self.decide(why);
         }
+    }
+
+    /// Whether the answer belongs to a try of another size.
+    fn sizes(&mut self, now: Duration, flight: &Flight, rows: usize, served: usize) -> bool {
+        // Where something else holds back, a request that carries less only sends less.
+        let filled = 10 * self.calls >= 7 * self.climber.width();
+        if self.bounds.batch <= 1 || self.learned.rate().is_some() || !filled || !self.climber.is_settled() {
+            self.sizer.give_up();
+            return false;
+        }
+        let tried = self.sizer.is_trying();
+        let change = self.sizer.answered(rows, served, flight.away(now).as_secs_f64());
+        if tried && !self.sizer.is_trying() {
+            self.climber.anew(now, change.is_some());
+        }
+        if let Some(why) = change {
+            self.decide(why);
+        }
+        tried
     }
 
     fn too_fast(&mut self, now: Duration, flight: &Flight) {

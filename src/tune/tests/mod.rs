@@ -153,7 +153,7 @@ fn run(server: Server, bounds: Bounds, requests: u64, seed: u64) -> Told {
         let at = Duration::from_nanos(now);
         let (flight, answer) = flights.remove(&number).expect("a flight");
         inside -= 1;
-        tuner.answered(at, &flight, answer);
+        tuner.answered(at, &flight, answer, (1, 1));
         tuner.gave_back(at);
         calls -= 1;
         if let Some(decision) = tuner.decision() {
@@ -191,7 +191,7 @@ fn run(server: Server, bounds: Bounds, requests: u64, seed: u64) -> Told {
 }
 
 fn auto(max: usize) -> Bounds {
-    Bounds { min: 1, max, initial: 32.min(max), target_latency: None, rate: None, fixed: false }
+    Bounds { min: 1, max, initial: 32.min(max), target_latency: None, rate: None, batch: 1, fixed: false }
 }
 
 /// The best of the fixed widths, by requests served a second: powers of two up to 256, and all around what the server is made for.
@@ -375,7 +375,7 @@ fn a_sender_that_does_not_fill_the_width_learns_nothing_of_it() {
         let at = Duration::from_millis(20 * n);
         let mut flight = tuner.took(at);
         tuner.leaves(at, &mut flight);
-        tuner.answered(at + Duration::from_millis(10), &flight, Answer::Served);
+        tuner.answered(at + Duration::from_millis(10), &flight, Answer::Served, (1, 1));
         tuner.gave_back(at + Duration::from_millis(10));
     }
     assert_eq!(tuner.width(), 32);
@@ -396,4 +396,37 @@ fn what_was_learned_is_where_it_begins() {
     let server = Server { kind: Kind::Bucket { rate: 50.0, burst: 5.0, retry_after: None }, latency: 0.01, jitter: 0.1 };
     let told = run(server, Bounds { rate: Some(46.0), initial: 2, ..auto(256) }, 500, 3);
     assert!(told.served as f64 / told.time >= 43.0 && told.refused <= 4, "{told:#?}");
+}
+
+/// Full requests, so many, to a service that takes that long for one of so many rows; how much a request carries at the end, and the width.
+fn bulk(requests: usize, takes: impl Fn(usize) -> f64) -> (usize, usize) {
+    let mut tuner = Tuner::new(Bounds { batch: 100, ..auto(16) }, Duration::ZERO);
+    let mut due: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+    let mut flights = std::collections::HashMap::new();
+    let (mut now, mut left) = (0u64, requests);
+    loop {
+        let at = Duration::from_nanos(now);
+        while left > 0 && due.len() < tuner.width() {
+            let mut flight = tuner.took(at);
+            tuner.leaves(at, &mut flight);
+            let rows = tuner.batch();
+            flights.insert(left, (flight, rows));
+            due.push(Reverse((now + (takes(rows) * 1e9) as u64, left)));
+            left -= 1;
+        }
+        let Some(Reverse((then, number))) = due.pop() else { break };
+        now = then;
+        let (flight, rows) = flights.remove(&number).expect("a flight");
+        tuner.answered(Duration::from_nanos(now), &flight, Answer::Served, (rows, rows));
+        tuner.gave_back(Duration::from_nanos(now));
+    }
+    (tuner.batch(), tuner.width())
+}
+
+#[test]
+fn requests_carry_as_much_as_pays() {
+    let shares = |rows: usize| 0.05 + 0.001 * rows as f64;
+    assert_eq!(bulk(6_000, shares), (100, 16));
+    let sinks = |rows: usize| 0.05 + 0.0005 * (rows as f64).powi(2);
+    assert_eq!(bulk(6_000, sinks), (12, 16));
 }

@@ -19,6 +19,8 @@ const BROKEN: f64 = 3.0;
 const FAILURES: f64 = 0.05;
 /// The first pause between two tries beyond what is known to be good, in epochs, and the longest.
 const PAUSE: (u32, u32) = (6, 512);
+/// Answers that are later by less than this many seconds are the machine's own doing.
+const NOISE: f64 = 0.005;
 /// The finest step, as a share of the width.
 const FINE: f64 = 0.06;
 
@@ -27,7 +29,10 @@ const FINE: f64 = 0.06;
 pub(super) struct Good {
     pub(super) width: usize,
     pub(super) rate: f64,
+    /// Seconds that a place of the width was taken by a request.
     pub(super) latency: f64,
+    /// Seconds from sending to the answer.
+    answer: f64,
     error: f64,
 }
 
@@ -392,7 +397,7 @@ impl Climber {
         let (epoch, width) = (&self.epoch, self.width);
         let rate = epoch.rate().max(f64::MIN_POSITIVE);
         // By Little's law: answers that are in already are the fast ones.
-        self.good = Some(Good { width, rate, latency: width as f64 / rate, error: epoch.error() });
+        self.good = Some(Good { width, rate, latency: width as f64 / rate, answer: epoch.latency(), error: epoch.error() });
     }
 
     /// Failures that did not become fewer with less width do not come of the width. Where they are many, a good deal less is tried
@@ -675,7 +680,8 @@ impl Climber {
         }
         let rate = self.epoch.rate().max(f64::MIN_POSITIVE);
         let latency = self.width as f64 / rate;
-        if rate < 0.6 * good.rate && latency > 1.6 * good.latency && self.width > self.min {
+        let later = self.epoch.latency() > (1.6 * good.answer).max(good.answer + NOISE);
+        if rate < 0.6 * good.rate && later && self.width > self.min {
             // The service became slower: perhaps it carries less by now.
             self.now_good();
             self.stage = Stage::Descend;
@@ -690,11 +696,13 @@ impl Climber {
             return Some((self.width, "less served more".to_owned()));
         }
         if self.best.is_none_or(|best| rate > best.rate) {
-            self.best = Some(Good { width: self.width, rate, latency, error: self.epoch.error() });
+            let (answer, error) = (self.epoch.latency(), self.epoch.error());
+            self.best = Some(Good { width: self.width, rate, latency, answer, error });
         }
         if let Some(good) = &mut self.good {
             good.rate += 0.3 * (rate - good.rate);
             good.latency += 0.3 * (latency - good.latency);
+            good.answer += 0.3 * (self.epoch.latency() - good.answer);
             good.error = good.error.min(self.epoch.error());
         }
         self.rest = self.rest.saturating_sub(1);

@@ -38,6 +38,8 @@ enum Kind {
     Crowd { most: usize },
     /// Far, and by chance some fail.
     Flaky { fails: f64 },
+    /// So many at a time, by chance some fail, and the machine has other things to do: for a while all takes up to four times as long.
+    Restless { workers: usize, fails: f64 },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +101,7 @@ fn run(server: Server, bounds: Bounds, requests: u64, seed: u64) -> Told {
             let refusal = (server.latency * 0.5).min(0.02);
             let (takes, answer) = match server.kind {
                 Kind::Far => (base, Answer::Served),
-                Kind::Workers(most) => {
+                Kind::Workers(most) | Kind::Restless { workers: most, .. } => {
                     while workers.len() >= most.max(1) {
                         let Some(Reverse(free)) = workers.pop() else { break };
                         if free > now {
@@ -110,9 +112,14 @@ fn run(server: Server, bounds: Bounds, requests: u64, seed: u64) -> Told {
                     // The free time of the worker that takes it.
                     let start =
                         if workers.len() >= most { workers.pop().map_or(now, |Reverse(free)| free.max(now)) } else { now };
-                    let end = start + nanos(base);
+                    let (slower, fails) = match server.kind {
+                        Kind::Restless { fails, .. } => (1.0 + 3.0 * Dice((seconds * 10.0) as u64).unit(), fails),
+                        _ => (1.0, 0.0),
+                    };
+                    let end = start + nanos(base * slower);
                     workers.push(Reverse(end));
-                    ((end - now) as f64 / 1e9, Answer::Served)
+                    let fails = fails > 0.0 && dice.unit() < fails;
+                    ((end - now) as f64 / 1e9, if fails { Answer::Overload } else { Answer::Served })
                 }
                 Kind::Collapse { knee, slower, fails } if inside > knee => {
                     let fails = dice.unit() < fails;
@@ -203,7 +210,7 @@ fn best(server: Server, requests: u64) -> f64 {
         | Kind::Cliff { knee }
         | Kind::Crowd { most: knee } => knee,
         Kind::Bucket { rate, .. } => (rate * server.latency).ceil() as usize,
-        Kind::Far | Kind::Flaky { .. } => 256,
+        Kind::Far | Kind::Flaky { .. } | Kind::Restless { .. } => 256,
     };
     let near = [knee * 9 / 10, knee.saturating_sub(1), knee, knee + 1, knee * 11 / 10];
     // Beyond a cliff everything fails for ever.
@@ -329,6 +336,19 @@ fn failures_that_do_not_come_of_the_width_do_not_make_it_small() {
         let server = Server { kind: Kind::Flaky { fails }, latency: 0.05, jitter: 0.2 };
         let (share, told) = share(server, auto(256), 60_000, 19);
         assert!(share >= 0.75 && told.last >= 200, "{server:?}: {share:.2}, width {}\n{:#?}", told.last, told.trace);
+    }
+}
+
+#[test]
+fn a_restless_machine_and_failures_do_not_make_it_small() {
+    for (fails, max) in [(0.0, 64), (0.3, 64), (0.0, 256), (0.3, 256)] {
+        for seed in 1..6 {
+            let server = Server { kind: Kind::Restless { workers: 8, fails }, latency: 0.0004, jitter: 0.3 };
+            let fixed = run(server, Bounds::fixed(max), 400_000, seed);
+            let told = run(server, Bounds { initial: max.min(64), ..auto(max) }, 400_000, seed);
+            let share = fixed.time / told.time;
+            assert!(share >= 0.9, "{server:?}: {share:.2}, width {}\n{:#?}", told.last, told.trace);
+        }
     }
 }
 

@@ -104,7 +104,7 @@ impl Sizer {
 
     /// The other direction than the last time, where there is one.
     fn next(&mut self) -> Option<usize> {
-        let smaller = (self.size > 1).then(|| self.size / 2);
+        let smaller = (self.size > 1).then_some(self.size / 2);
         let larger = (self.size < self.most).then(|| (self.size * 2).min(self.most));
         self.larger = !self.larger;
         if self.larger { larger.or(smaller) } else { smaller.or(larger) }
